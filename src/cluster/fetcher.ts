@@ -1,0 +1,325 @@
+/**
+ * Reads partitions: a loop per broker that leads one of them, a long poll each turn, whatever is wanted then. There is no group
+ * here: who reads what is decided above, so a rebalance does not touch a reader.
+ *
+ * R1: a reader's records are delivered in offset order, none twice: its position moves only when a fetch answered for exactly that position.
+ * R2: while paused nothing is delivered; one answer at most is fetched ahead, held, and delivered on resume.
+ * R3: after `stop` nothing is delivered.
+ */
+import type { InputRecord } from "../model/record";
+import type { Log } from "../observe/log";
+import { errorText, errorType, protocolError } from "./kafkajs-internals";
+import { isConnectionLost, type Link, pause } from "./link";
+import type { DecodedRecords } from "./record-batch-decoder";
+import { type FetchedPartition, type FetchLimits, fetchRequest, type TopicPartition } from "./requests";
+
+/** What somebody wants to read, and who is told. */
+export interface ReaderOptions extends TopicPartition {
+  readonly offset: number;
+  /** Most bytes of this partition per fetch. */
+  readonly bytesMax: number;
+  deliver(records: readonly InputRecord[], nextOffset: number): void;
+  /** The position is not in the log (any more): where to go on? Asked once per occurrence. */
+  outOfRange(offset: number): Promise<number>;
+  /** Answered for this position, first in the request, and there is nothing before the last stable offset. */
+  nothingBefore?(lastStableOffset: number): void;
+}
+
+export class Reader {
+  nextOffset: number;
+  paused = false;
+  stopped = false;
+  /** Asked for a new position, or its leader is being looked for. */
+  busy = false;
+  leader: number | undefined;
+  /** The leader we knew refused: ask the broker again before the next try. */
+  misled = false;
+  held: DecodedRecords | undefined;
+
+  constructor(readonly options: ReaderOptions) {
+    this.nextOffset = options.offset;
+  }
+}
+
+const leaderErrors = new Set([
+  "NOT_LEADER_FOR_PARTITION",
+  "LEADER_NOT_AVAILABLE",
+  "UNKNOWN_TOPIC_OR_PARTITION",
+  "FENCED_LEADER_EPOCH",
+  "UNKNOWN_LEADER_EPOCH",
+  "REPLICA_NOT_AVAILABLE",
+  "KAFKA_STORAGE_ERROR",
+  "OFFSET_NOT_AVAILABLE",
+]);
+/**
+ * A partition that becomes wanted waits for the poll that is running without it. While records flow partitions pause and
+ * resume all the time, so polls are short then; when nothing has come for a while they are long, and idling is cheap.
+ */
+const flowingWaitMs = 5;
+const flowingForMs = 1_000;
+const retryFirstMs = 50;
+const retryMaxMs = 1_000;
+/** A complaint about the same thing is told this often. */
+const complainMs = 5_000;
+/** One answer's work is cut into turns of about this, so that heartbeats and replies come in between. */
+const turnMs = 10;
+
+export class Fetcher {
+  readonly #readers = new Set<Reader>();
+  readonly #loops = new Set<number>();
+  #locating = false;
+  #closed = false;
+  #complainedMs = 0;
+  /** When records last came, or a partition was resumed or added. */
+  #flowingMs = 0;
+  lastAnswerMs = Date.now();
+
+  constructor(
+    readonly link: Link,
+    readonly limits: FetchLimits,
+    readonly log: Log,
+  ) {}
+
+  read(options: ReaderOptions): Reader {
+    const reader = new Reader(options);
+    this.#readers.add(reader);
+    this.#flowingMs = Date.now();
+    this.#wake();
+    return reader;
+  }
+
+  stop(reader: Reader): void {
+    reader.stopped = true;
+    reader.held = undefined;
+    this.#readers.delete(reader);
+  }
+
+  pause(reader: Reader): void {
+    reader.paused = true;
+  }
+
+  resume(reader: Reader): void {
+    if (!reader.paused) return;
+    reader.paused = false;
+    this.#flowingMs = Date.now();
+    if (reader.held !== undefined) setImmediate(() => this.#release(reader));
+    else this.#wake();
+  }
+
+  /** True while something is wanted: then answers must be coming, or something is wrong. */
+  get active(): boolean {
+    for (const reader of this.#readers) if (!reader.paused) return true;
+    return false;
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const reader of this.#readers) this.stop(reader);
+  }
+
+  #release(reader: Reader): void {
+    const held = reader.held;
+    if (held === undefined || reader.paused || reader.stopped) return;
+    reader.held = undefined;
+    this.#deliver(reader, held);
+    this.#wake();
+  }
+
+  #deliver(reader: Reader, { records, nextOffset }: DecodedRecords): void {
+    reader.nextOffset = nextOffset;
+    try {
+      reader.options.deliver(records, nextOffset);
+    } catch (error) {
+      // A bug in whoever listens: these records are gone for it, so going on would lose them (R1). The process ends.
+      this.stop(reader);
+      process.nextTick(() => {
+        throw error;
+      });
+    }
+  }
+
+  #wanted(reader: Reader): boolean {
+    return !reader.stopped && !reader.busy && reader.held === undefined;
+  }
+
+  /** A loop for every leader of a wanted partition. */
+  #wake(): void {
+    if (this.#closed) return;
+    for (const reader of this.#readers) {
+      if (!this.#wanted(reader)) continue;
+      if (reader.leader === undefined) this.#locate();
+      else if (!this.#loops.has(reader.leader)) void this.#loop(reader.leader);
+    }
+  }
+
+  /** Finds the leaders that are not known; in the background, until all are. */
+  #locate(): void {
+    if (this.#locating) return;
+    this.#locating = true;
+    void this.#locateAll().finally(() => {
+      this.#locating = false;
+      this.#wake();
+    });
+  }
+
+  async #locateAll(): Promise<void> {
+    for (let waitMs = retryFirstMs; !this.#closed; waitMs = Math.min(waitMs * 2, retryMaxMs)) {
+      const unknown = [...this.#readers].filter((reader) => reader.leader === undefined && this.#wanted(reader));
+      if (unknown.length === 0) return;
+      const misled = unknown.some((reader) => reader.misled);
+      // A new leader is chosen within moments, not at once.
+      if (misled) await pause(retryFirstMs);
+      if (await this.#lookUp(unknown, misled)) return;
+      this.#wake();
+      await pause(waitMs);
+    }
+  }
+
+  /** True when all were found. */
+  async #lookUp(unknown: readonly Reader[], misled: boolean): Promise<boolean> {
+    let fresh = misled;
+    let found = true;
+    for (const reader of unknown) {
+      try {
+        reader.leader = await this.link.leader(reader.options, fresh);
+        reader.misled = false;
+        fresh = false;
+      } catch (error) {
+        found = false;
+        reader.misled = true;
+        this.#complain(`looking for the leader of ${reader.options.topic}/${reader.options.partition}`, error);
+        if (isConnectionLost(error)) {
+          this.link.renew();
+          break;
+        }
+      }
+    }
+    return found;
+  }
+
+  async #loop(node: number): Promise<void> {
+    this.#loops.add(node);
+    let waitMs = retryFirstMs;
+    let turn = 0;
+    while (!this.#closed) {
+      const readers = [...this.#readers].filter((reader) => reader.leader === node && this.#wanted(reader));
+      if (readers.length === 0) break;
+      // Brokers fill an answer in the order asked, so everyone comes first in its turn.
+      const first = turn++ % readers.length;
+      const asked = first === 0 ? readers : [...readers.slice(first), ...readers.slice(0, first)];
+      try {
+        await this.#fetch(node, asked);
+        waitMs = retryFirstMs;
+      } catch (error) {
+        this.#complain(`fetching from broker ${node} of ${this.link.specification.name}`, error);
+        if (isConnectionLost(error)) this.link.renew();
+        for (const reader of readers) reader.leader = undefined;
+        await pause(waitMs);
+        waitMs = Math.min(waitMs * 2, retryMaxMs);
+        break;
+      }
+    }
+    this.#loops.delete(node);
+    this.#wake();
+  }
+
+  async #fetch(node: number, readers: readonly Reader[]): Promise<void> {
+    const broker = await this.link.broker(node);
+    const positions = readers.map(({ options, nextOffset }) => ({
+      topic: options.topic,
+      partition: options.partition,
+      offset: nextOffset,
+      bytesMax: options.bytesMax,
+    }));
+    const answers = await broker.connectionPool.send(fetchRequest(positions, this.#limitsNow()));
+    this.lastAnswerMs = Date.now();
+    const index = new Map(answers.map((answer) => [`${answer.partition} ${answer.topic}`, answer]));
+    let startedMs = performance.now();
+    for (let i = 0; i < readers.length; i++) {
+      const reader = readers[i] as Reader;
+      const answer = index.get(`${reader.options.partition} ${reader.options.topic}`);
+      // R1: somebody may have stopped it meanwhile; a stopped reader is never started again.
+      if (answer === undefined || reader.stopped) continue;
+      if (answer.errorCode !== 0) this.#refused(reader, answer.errorCode);
+      else this.#answered(reader, answer, i === 0);
+      if (performance.now() - startedMs > turnMs) {
+        await new Promise<void>((resolve) => setImmediate(resolve));
+        startedMs = performance.now();
+      }
+    }
+  }
+
+  #limitsNow(): FetchLimits {
+    const flowing = Date.now() - this.#flowingMs < flowingForMs;
+    return flowing && this.limits.waitMs > flowingWaitMs ? { ...this.limits, waitMs: flowingWaitMs } : this.limits;
+  }
+
+  #answered(reader: Reader, answer: FetchedPartition, first: boolean): void {
+    const decoded = this.#decode(reader, answer);
+    if (decoded === undefined) return;
+    if (decoded.nextOffset === reader.nextOffset) {
+      if (first && answer.lastStableOffset > reader.nextOffset) reader.options.nothingBefore?.(answer.lastStableOffset);
+      return;
+    }
+    this.#flowingMs = this.lastAnswerMs;
+    if (reader.paused)
+      reader.held = decoded; // R2
+    else this.#deliver(reader, decoded);
+  }
+
+  /** Bytes that cannot be read stop their own partition, not its neighbours. */
+  #decode(reader: Reader, answer: FetchedPartition): DecodedRecords | undefined {
+    try {
+      return answer.read(reader.nextOffset);
+    } catch (error) {
+      this.#complain(`reading ${reader.options.topic}/${reader.options.partition} from offset ${reader.nextOffset}`, error);
+      this.#rest(reader);
+      return undefined;
+    }
+  }
+
+  #refused(reader: Reader, errorCode: number): void {
+    const error = protocolError(errorCode);
+    const { topic, partition } = reader.options;
+    if (error.type === "OFFSET_OUT_OF_RANGE") {
+      this.#reposition(reader);
+      return;
+    }
+    this.#complain(`fetching ${topic}/${partition} from offset ${reader.nextOffset}`, error);
+    reader.leader = undefined;
+    reader.misled = true;
+    if (leaderErrors.has(error.type)) this.#wake();
+    else this.#rest(reader);
+  }
+
+  /** Refused for a reason that looking for the leader does not cure (not authorised, …): ask again in a while. */
+  #rest(reader: Reader): void {
+    reader.busy = true;
+    setTimeout(() => {
+      reader.busy = false;
+      this.#wake();
+    }, retryMaxMs);
+  }
+
+  #reposition(reader: Reader): void {
+    reader.busy = true;
+    reader.options
+      .outOfRange(reader.nextOffset)
+      .then((offset) => {
+        reader.nextOffset = offset;
+        reader.busy = false;
+        this.#wake();
+      })
+      .catch((error: unknown) => {
+        this.#complain(`looking for a new position in ${reader.options.topic}/${reader.options.partition}`, error);
+        this.#rest(reader);
+      });
+  }
+
+  #complain(what: string, error: unknown): void {
+    const now = Date.now();
+    const level = now - this.#complainedMs >= complainMs ? "warn" : "debug";
+    if (level === "warn") this.#complainedMs = now;
+    if (!this.#closed) this.log(level, `${what} failed (${errorText(error)}); trying again`, { error: errorType(error) });
+  }
+}

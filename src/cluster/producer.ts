@@ -1,0 +1,352 @@
+/**
+ * A producer: one producer id, one thing at a time. Sequence numbers make a repeated send harmless, so whatever may be tried again is
+ * tried again with the same numbers until the budget is spent; the outcome is then known in every case but one
+ * (`indefinite`: the commit's answer never came).
+ *
+ *   open ── write* ─────────────── (without a transactional id: acknowledged, at least once)
+ *        └─ begin(partitions) ── write* ── commit ┐
+ *                     ▲              └─ abort ────┤   abort raises our own epoch: sequences start at 0 again
+ *                     └───────────────────────────┘
+ *
+ * P1: an identity is raised only from the identity we hold (initProducerIdRequest), never over a successor's.
+ * P2: a batch keeps its sequence number over all its tries.
+ */
+import type { OutputRecord, TopicBatch } from "../model/record";
+import { ByteWriter } from "./bytes";
+import { errorText, errorType, type KafkajsBroker, protocolError } from "./kafkajs-internals";
+import { isConnectionLost, type Link, pause } from "./link";
+import { batchOverheadBytes, recordBytesMax, writeRecordBatch } from "./record-batch-encoder";
+import {
+  addPartitionsToTxnRequest,
+  byTopic,
+  endTxnRequest,
+  initProducerIdRequest,
+  produceRequest,
+  type TopicPartition,
+} from "./requests";
+
+export type Refusal = "fenced" | "indefinite" | "aborted";
+
+/** Why a transaction did not land. */
+export class UnitError extends Error {
+  constructor(
+    readonly failure: Refusal,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** The records of one partition, in order, and how many of them are acknowledged. */
+export interface PartitionRecords extends TopicPartition {
+  readonly records: OutputRecord[];
+  sent: number;
+  /** Largest batch the topic takes. */
+  bytesMax: number;
+  firstOffset: number | undefined;
+}
+
+interface Chunk {
+  readonly source: PartitionRecords;
+  readonly from: number;
+  readonly to: number;
+  readonly sequence: number;
+  readonly bytes: number;
+}
+
+/** One request carries about this much: larger ones only delay the first byte and grow buffers. A single larger record goes alone. */
+const requestBytesAim = 2 * 1024 * 1024;
+const retryFirstMs = 2;
+const retryMaxMs = 200;
+/** Brokers may not have heard of a new topic yet; one that was deleted will not come back. */
+const unknownTopicMs = 5_000;
+const sequenceEnd = 2147483648;
+const acksAll = -1;
+const networkException = 13;
+
+const retriable = new Set([
+  "UNKNOWN_TOPIC_OR_PARTITION",
+  "LEADER_NOT_AVAILABLE",
+  "NOT_LEADER_FOR_PARTITION",
+  "REQUEST_TIMED_OUT",
+  "NETWORK_EXCEPTION",
+  "NOT_ENOUGH_REPLICAS",
+  "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
+  "KAFKA_STORAGE_ERROR",
+  "FENCED_LEADER_EPOCH",
+  "UNKNOWN_LEADER_EPOCH",
+  "CONCURRENT_TRANSACTIONS",
+  "GROUP_LOAD_IN_PROGRESS",
+  "GROUP_COORDINATOR_NOT_AVAILABLE",
+  "NOT_COORDINATOR_FOR_GROUP",
+  "COORDINATOR_LOAD_IN_PROGRESS",
+  "COORDINATOR_NOT_AVAILABLE",
+  "NOT_COORDINATOR",
+  "OPERATION_NOT_ATTEMPTED",
+]);
+const aboutCoordinator = new Set([
+  "GROUP_COORDINATOR_NOT_AVAILABLE",
+  "NOT_COORDINATOR_FOR_GROUP",
+  "COORDINATOR_NOT_AVAILABLE",
+  "NOT_COORDINATOR",
+]);
+const fencing = new Set([
+  "INVALID_PRODUCER_EPOCH",
+  "PRODUCER_FENCED",
+  "INVALID_TXN_STATE",
+  "INVALID_PRODUCER_ID_MAPPING",
+  "TRANSACTION_COORDINATOR_FENCED",
+]);
+
+function failureOf(error: unknown): Refusal {
+  if (error instanceof UnitError) return error.failure;
+  return fencing.has(errorType(error)) ? "fenced" : "aborted";
+}
+
+export class Producer {
+  #identity: { readonly producerId: number; readonly producerEpoch: number } | undefined;
+  #sequences = new Map<string, number>();
+  #closed = false;
+
+  constructor(
+    readonly link: Link,
+    readonly transactionalId: string | undefined,
+    readonly transactionTimeoutMs: number,
+    /** How long one call may go on trying. */
+    readonly budgetMs: number,
+  ) {}
+
+  /** Somebody else initialised our transactional id (or the broker gave the transaction up): this producer is finished. */
+  static isFenced(error: unknown): boolean {
+    return failureOf(error) === "fenced";
+  }
+
+  /** A fresh epoch of the id: whoever held it before is fenced and its open transaction aborted when this returns. */
+  async open(): Promise<void> {
+    this.#identity = undefined;
+    await this.#initialise();
+  }
+
+  async #initialise(): Promise<void> {
+    const deadline = Date.now() + this.budgetMs;
+    await this.#retry(deadline, async () => {
+      const broker = await this.#coordinator();
+      const request = initProducerIdRequest(this.transactionalId ?? null, this.transactionTimeoutMs, this.#identity);
+      const answer = await broker.connectionPool.send(request);
+      if (answer.errorCode !== 0) throw protocolError(answer.errorCode);
+      this.#identity = answer;
+      this.#sequences = new Map();
+    });
+  }
+
+  /** Announces the partitions of a transaction, all at once. */
+  async begin(partitions: readonly TopicPartition[]): Promise<void> {
+    const id = this.#transactional();
+    const identity = this.#opened();
+    const deadline = Date.now() + this.budgetMs;
+    let rest = partitions;
+    await this.#retry(deadline, async () => {
+      const broker = await this.#coordinator();
+      const answers = await broker.connectionPool.send(addPartitionsToTxnRequest(id, identity, rest));
+      const failed = answers.filter(({ errorCode }) => errorCode !== 0);
+      if (failed.length === 0) return;
+      rest = failed;
+      // One partition's fault keeps the others from being attempted; the fault itself is what to look at.
+      const fault = failed.find(({ errorCode }) => protocolError(errorCode).type !== "OPERATION_NOT_ATTEMPTED") ?? failed[0];
+      throw protocolError(fault?.errorCode ?? -1);
+    });
+  }
+
+  /** All records acknowledged by all replicas, in order per partition. */
+  async write(partitions: readonly PartitionRecords[]): Promise<void> {
+    const deadline = Date.now() + this.budgetMs;
+    for (let open = partitions.filter(unsent); open.length > 0; open = open.filter(unsent)) {
+      await this.#send(this.#nextChunks(open), deadline);
+    }
+  }
+
+  /** The next request's worth: one batch per partition, within the topic's limit. */
+  #nextChunks(open: readonly PartitionRecords[]): Chunk[] {
+    const chunks: Chunk[] = [];
+    let requestBytes = 0;
+    for (const source of open) {
+      if (requestBytes >= requestBytesAim && chunks.length > 0) break;
+      const bytesMax = Math.min(source.bytesMax, Math.max(requestBytesAim - requestBytes, 0));
+      let bytes = batchOverheadBytes;
+      let to = source.sent;
+      while (to < source.records.length) {
+        const more = recordBytesMax(source.records[to] as OutputRecord);
+        if (to > source.sent && bytes + more > bytesMax) break;
+        if (to === source.sent && chunks.length > 0 && bytes + more > bytesMax) break;
+        bytes += more;
+        to++;
+      }
+      if (to === source.sent) continue;
+      requestBytes += bytes;
+      chunks.push({ source, from: source.sent, to, sequence: this.#takeSequence(source, to - source.sent), bytes });
+    }
+    return chunks;
+  }
+
+  #takeSequence({ topic, partition }: TopicPartition, count: number): number {
+    const key = `${topic}/${partition}`;
+    const sequence = this.#sequences.get(key) ?? 0;
+    this.#sequences.set(key, (sequence + count) % sequenceEnd);
+    return sequence;
+  }
+
+  async #send(chunks: readonly Chunk[], deadline: number): Promise<void> {
+    let rest = chunks;
+    let tried = false;
+    await this.#retry(deadline, async () => {
+      const perLeader = new Map<number, Chunk[]>();
+      for (const chunk of rest) {
+        const node = await this.link.leader(chunk.source, tried);
+        const known = perLeader.get(node);
+        if (known === undefined) perLeader.set(node, [chunk]);
+        else known.push(chunk);
+      }
+      tried = true;
+      const outcomes = await Promise.allSettled([...perLeader].map(([node, share]) => this.#produce(node, share)));
+      rest = rest.filter(({ source, to }) => source.sent < to);
+      const failed = outcomes.find((outcome) => outcome.status === "rejected");
+      if (failed !== undefined) throw failed.reason;
+      if (rest.length > 0) throw protocolError(networkException); // P2: an answer without our partition is no acknowledgement.
+    });
+  }
+
+  async #produce(node: number, chunks: readonly Chunk[]): Promise<void> {
+    const broker = await this.link.broker(node);
+    const answers = await broker.connectionPool.send(produceRequest(this.#encode(chunks)));
+    let fault: number | undefined;
+    for (const answer of answers) {
+      const chunk = chunks.find(({ source }) => source.partition === answer.partition && source.topic === answer.topic);
+      if (chunk === undefined) continue;
+      const type = answer.errorCode === 0 ? undefined : protocolError(answer.errorCode).type;
+      // Our first try had landed and only its answer was lost.
+      if (type === undefined || type === "DUPLICATE_SEQUENCE_NUMBER") {
+        chunk.source.sent = chunk.to;
+        chunk.source.firstOffset ??= answer.baseOffset;
+      } else if (fault === undefined || !retriable.has(type)) {
+        fault = answer.errorCode;
+      }
+    }
+    if (fault !== undefined) throw protocolError(fault);
+  }
+
+  #encode(chunks: readonly Chunk[]): ByteWriter {
+    const identity = this.#opened();
+    const producer = { ...identity, transactional: this.transactionalId !== undefined };
+    const nowMs = Date.now();
+    const writer = new ByteWriter(256 + chunks.reduce((sum, { bytes, source }) => sum + bytes + 16 + source.topic.length * 3, 0));
+    writer
+      .string(this.transactionalId ?? null)
+      .int16(acksAll)
+      .int32(this.link.specification.requestTimeoutMs ?? 30_000);
+    const topics = byTopic(chunks.map((chunk) => ({ topic: chunk.source.topic, partition: chunk.source.partition, chunk })));
+    writer.int32(topics.size);
+    for (const [topic, entries] of topics) {
+      writer.string(topic).int32(entries.length);
+      for (const { chunk } of entries) {
+        writer.int32(chunk.source.partition).int32(0);
+        writer.reserve(chunk.bytes);
+        const start = writer.at;
+        writeRecordBatch(writer, chunk.source.records, chunk.from, chunk.to, producer, chunk.sequence, nowMs);
+        writer.buffer.writeInt32BE(writer.at - start, start - 4);
+      }
+    }
+    return writer;
+  }
+
+  /** After this the transaction is visible; `indefinite` when the broker's answer could not be had. */
+  async commit(): Promise<void> {
+    const id = this.#transactional();
+    const identity = this.#opened();
+    let unanswered = false;
+    try {
+      await this.#retry(Date.now() + this.budgetMs, async () => {
+        const broker = await this.#coordinator();
+        let errorCode: number;
+        try {
+          errorCode = await broker.connectionPool.send(endTxnRequest(id, identity, true));
+        } catch (error) {
+          unanswered = true;
+          throw error;
+        }
+        if (errorCode !== 0) throw protocolError(errorCode);
+      });
+    } catch (error) {
+      const failure = unanswered ? "indefinite" : failureOf(error);
+      throw new UnitError(failure, `the commit of the transaction of ${id} failed: ${errorText(error)}`);
+    }
+  }
+
+  /** Nothing of the open transaction will be visible, and this producer may begin again. */
+  async abort(): Promise<void> {
+    await this.#initialise();
+  }
+
+  #transactional(): string {
+    if (this.transactionalId === undefined) throw new Error("this producer has no transactional id");
+    return this.transactionalId;
+  }
+
+  #opened(): { readonly producerId: number; readonly producerEpoch: number } {
+    if (this.#identity === undefined) throw new Error("this producer is not initialised");
+    return this.#identity;
+  }
+
+  async #coordinator(): Promise<KafkajsBroker> {
+    if (this.transactionalId === undefined) return (await this.link.cluster()).findControllerBroker();
+    return this.link.coordinator("transaction", this.transactionalId);
+  }
+
+  async #retry(deadline: number, attempt: () => Promise<void>): Promise<void> {
+    const unknownDeadline = Math.min(deadline, Date.now() + unknownTopicMs);
+    for (let waitMs = retryFirstMs; ; waitMs = Math.min(waitMs * 2, retryMaxMs)) {
+      try {
+        return await attempt();
+      } catch (error) {
+        const type = errorType(error);
+        const lost = isConnectionLost(error);
+        const until = type === "UNKNOWN_TOPIC_OR_PARTITION" ? unknownDeadline : deadline;
+        if (this.#closed || (!lost && !retriable.has(type)) || Date.now() + waitMs > until) throw error;
+        if (lost) this.link.renew();
+        else if (aboutCoordinator.has(type)) this.link.forgetCoordinators();
+        await pause(waitMs);
+      }
+    }
+  }
+
+  /** Stop trying. The link is the caller's. */
+  close(): void {
+    this.#closed = true;
+  }
+}
+
+function unsent({ sent, records }: PartitionRecords): boolean {
+  return sent < records.length;
+}
+
+/** The records of each partition together, in the order given. */
+export function groupByPartition(batches: readonly TopicBatch[], bytesMaxOf: (topic: string) => number): PartitionRecords[] {
+  const groups: PartitionRecords[] = [];
+  const perTopic = new Map<string, PartitionRecords[]>();
+  for (const { topic, records } of batches) {
+    let partitions = perTopic.get(topic);
+    if (partitions === undefined) {
+      partitions = [];
+      perTopic.set(topic, partitions);
+    }
+    for (const record of records) {
+      let group = partitions[record.partition];
+      if (group === undefined) {
+        group = { topic, partition: record.partition, records: [], sent: 0, bytesMax: bytesMaxOf(topic), firstOffset: undefined };
+        partitions[record.partition] = group;
+        groups.push(group);
+      }
+      group.records.push(record);
+    }
+  }
+  return groups;
+}

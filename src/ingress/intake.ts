@@ -1,0 +1,164 @@
+/**
+ * The ingress room's face: records of assigned partitions become addressed messages, within bounds, and their progress is kept.
+ *
+ * Owns: inputs (one per assigned ingress partition), their progress and why they are paused. Leaves to others: mailboxes, units.
+ *
+ *   locating ──located──▶ consuming ◀──resume── paused (reasons: depth, bytes, unit, retiring)
+ *
+ * I1  An input is paused exactly while it has a reason.
+ * I2  A record is admitted once: what a former life finished is skipped, what lies before the position is dropped.
+ */
+import type { EngineOptions, ModuleSpecification, SourceSpecification } from "../config/specification";
+import type { Effects } from "../effect";
+import type { AssignedInput } from "../event";
+import { typedValueHead } from "../functions/wire";
+import { Counter } from "../model/counter";
+import { MeasureBook, type SourceMeasures } from "../observe/measure";
+import type { InputStatus } from "../observe/status";
+import type { Application, Applications } from "../router/router";
+import { Progress, type ProgressMark } from "./progress";
+
+/** `depth`: too many unfinished records of this partition; `bytes`: mailboxes hold too much; `unit`: the open unit is full; `retiring`: nothing more is taken in. */
+export type PauseReason = "depth" | "bytes" | "unit" | "retiring";
+
+export class Input {
+  /** undefined while it is being located. */
+  progress: Progress | undefined;
+  readonly paused = new Set<PauseReason>();
+  /** Its low watermark as of the last committed unit; -1 before one. */
+  committedLow = -1;
+  /** Where to go on once nothing is unfinished: the position it had is not in the log any more. */
+  displacedTo: number | undefined;
+  /** Its progress has changed since the open unit began. */
+  changed = false;
+  constructor(
+    readonly index: number,
+    readonly source: Source,
+    readonly partition: number,
+    readonly shard: number,
+  ) {}
+}
+
+/** One topic of an ingress, with what every record of it needs. */
+export class Source {
+  readonly valueHead: Uint8Array;
+  constructor(
+    readonly index: number,
+    readonly specification: SourceSpecification,
+    readonly measures: SourceMeasures,
+    readonly application: Application,
+  ) {
+    this.valueHead = typedValueHead(specification.valueType);
+  }
+}
+
+export class Intake {
+  readonly sources: readonly Source[];
+  /** By input index; indexes are never used again, so that late records of a dropped input find nothing. */
+  readonly inputs = new Map<number, Input>();
+  /** Reasons that hold for every input, those opened later too. */
+  readonly #everywhere = new Set<PauseReason>();
+
+  constructor(
+    module: ModuleSpecification,
+    private readonly options: EngineOptions,
+    applications: Applications,
+    private readonly book = new MeasureBook(),
+    private readonly ids = new Counter(0),
+  ) {
+    this.sources = module.sources.map((specification, index) => {
+      const { ingress, topic } = specification;
+      return new Source(index, specification, this.book.source(ingress, topic), applications.ofIngress(ingress));
+    });
+  }
+
+  /** Takes on an assigned partition: from its progress, or after asking where it starts. */
+  open(assigned: AssignedInput, known: ProgressMark | undefined, effects: Effects): Input | undefined {
+    const source = this.sources[assigned.source];
+    if (!source || this.find(assigned)) return undefined;
+    const input = new Input(this.ids.next(), source, assigned.partition, assigned.partition % this.options.shards);
+    this.inputs.set(input.index, input);
+    for (const reason of this.#everywhere) input.paused.add(reason);
+    if (input.paused.size > 0) source.measures.pausedPartitions++;
+    if (known) this.start(input, known, effects);
+    else this.locate(input, effects);
+    return input;
+  }
+
+  /** Asks where an input without progress starts. */
+  locate(input: Input, effects: Effects): void {
+    effects.push({ kind: "locate_input", input: input.index, source: input.source.index, partition: input.partition });
+  }
+
+  start(input: Input, mark: ProgressMark, effects: Effects): void {
+    input.progress = new Progress(input.index, mark);
+    const { index, source, partition } = input;
+    effects.push({ kind: "consume_input", input: index, source: source.index, partition, offset: mark.low });
+    if (input.paused.size > 0) effects.push({ kind: "pause_input", input: index }); // I1: consuming begins without pauses.
+  }
+
+  /** Goes on elsewhere, if it must and nothing of before is unfinished. True if it did. */
+  replace(input: Input, effects: Effects): boolean {
+    if (input.displacedTo === undefined || (input.progress?.outstanding ?? 0) > 0) return false;
+    this.start(input, { low: input.displacedTo, ranges: [] }, effects);
+    input.displacedTo = undefined;
+    return true;
+  }
+
+  find(assigned: AssignedInput): Input | undefined {
+    for (const input of this.inputs.values()) {
+      if (input.source.index === assigned.source && input.partition === assigned.partition) return input;
+    }
+    return undefined;
+  }
+
+  /** Where the inputs stand, for people. */
+  view(): InputStatus[] {
+    return [...this.inputs.values()].map(({ source, partition, progress, paused, committedLow }) => ({
+      ingress: source.specification.ingress,
+      topic: source.specification.topic,
+      partition,
+      position: progress?.next,
+      lowWatermark: committedLow >= 0 ? committedLow : undefined,
+      outstanding: progress?.outstanding ?? 0,
+      pausedReasons: [...paused],
+    }));
+  }
+
+  /** Nothing more of any input is wanted. */
+  dropAll(effects: Effects): void {
+    for (const index of this.inputs.keys()) effects.push({ kind: "drop_input", input: index });
+    this.inputs.clear();
+  }
+
+  /** I1. A partition with too many unfinished records waits until a quarter of them is finished: enough room that resuming is rare, and few enough records that they die young. */
+  bound(input: Input, effects: Effects): void {
+    const outstanding = input.progress?.outstanding ?? 0;
+    if (outstanding >= this.options.partitionDepthMax) this.pause(input, "depth", effects);
+    else if (outstanding * 4 <= this.options.partitionDepthMax * 3) this.resume(input, "depth", effects);
+  }
+
+  pause(input: Input, reason: PauseReason, effects: Effects): void {
+    if (input.paused.has(reason)) return;
+    input.paused.add(reason);
+    if (input.paused.size > 1) return;
+    input.source.measures.pausedPartitions++;
+    effects.push({ kind: "pause_input", input: input.index });
+  }
+
+  resume(input: Input, reason: PauseReason, effects: Effects): void {
+    if (!input.paused.delete(reason) || input.paused.size > 0) return;
+    input.source.measures.pausedPartitions--;
+    effects.push({ kind: "resume_input", input: input.index });
+  }
+
+  pauseAll(reason: PauseReason, effects: Effects): void {
+    this.#everywhere.add(reason);
+    for (const input of this.inputs.values()) this.pause(input, reason, effects);
+  }
+
+  resumeAll(reason: PauseReason, effects: Effects): void {
+    this.#everywhere.delete(reason);
+    for (const input of this.inputs.values()) this.resume(input, reason, effects);
+  }
+}

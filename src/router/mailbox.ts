@@ -1,0 +1,138 @@
+/**
+ * One activation: the messages that wait for one address, and what the address is doing.
+ *
+ * Owns: the order of an address's messages and its phase. Leaves to others: who runs next (run queue and policy), what a
+ * message does (functions), what it remembered (state).
+ *
+ *            enqueue            picked              replied, nothing waits
+ *   idle ───────────▶ ready ───────────▶ running ───────────────────────▶ idle (the activation may be dropped)
+ *                       ▲                 │   │  ▲
+ *                       ├── replied, more ┘   │  └── picked again
+ *                       │   waits             │ failed
+ *                       └──── rested ──── resting
+ *
+ * M1  Messages leave in the order they came (per sender, per address: P2).
+ * M2  At most one invocation of an address is in flight.
+ * M3  A failed batch is sent again as it was before anything behind it: resting remembers its size.
+ * M4  It stands in a run queue exactly while it is ready.
+ */
+import type { Address } from "../model/address";
+import { invariant } from "../model/errors";
+import type { Message } from "../model/message";
+import type { Memory } from "../state/store";
+import type { FunctionType } from "./function-type";
+import { Minima } from "./minima";
+import type { Runnable } from "./policy/policy";
+import type { Share } from "./shares";
+
+export type MailboxPhase =
+  | { readonly kind: "idle" }
+  | { readonly kind: "ready" }
+  /** `batch` = how many messages, from the head, are in flight. */
+  | { readonly kind: "running"; readonly batch: number; readonly attempt: number }
+  | { readonly kind: "resting"; readonly batch: number; readonly attempt: number; readonly untilMs: number };
+
+const IDLE: MailboxPhase = { kind: "idle" };
+const READY: MailboxPhase = { kind: "ready" };
+
+export class Mailbox implements Runnable {
+  phase: MailboxPhase = IDLE;
+  #head: Message | undefined;
+  #tail: Message | undefined;
+  #length = 0;
+  /** How many have left, and the smallest rank of the others, as far as they have one. */
+  #left = 0;
+  #minima: Minima | undefined;
+  /** When it became ready last. */
+  readyMs = 0;
+  /** What its share was charged for the running batch in advance, ms. */
+  chargedMs = 0;
+  /** Where it stands, or stood when it was picked. */
+  share: Share | undefined;
+  /** Attempts made with the batch at the head, and its size (0: not fixed): M3. */
+  #attempt = 0;
+  #fixedBatch = 0;
+
+  constructor(
+    readonly address: Address,
+    readonly type: FunctionType,
+    readonly memory: Memory,
+  ) {}
+
+  get waiting(): number {
+    return this.#length;
+  }
+
+  get rank(): number {
+    return this.#minima?.least ?? Number.POSITIVE_INFINITY;
+  }
+
+  peek(): Message | undefined {
+    return this.#head;
+  }
+
+  /** True if the mailbox was idle and is ready now: it then joins a run queue (M4). */
+  enqueue(message: Message): boolean {
+    if (this.#tail) this.#tail.next = message;
+    else this.#head = message;
+    this.#tail = message;
+    if (message.rank < Number.POSITIVE_INFINITY) {
+      this.#minima ??= new Minima();
+      this.#minima.joined(message.rank, this.#left + this.#length);
+    }
+    this.#length++;
+    if (this.phase.kind !== "idle") return false;
+    this.phase = READY;
+    return true;
+  }
+
+  /** The next batch: the failed one again, or as many as fit. At least one. */
+  take(countMax: number, bytesMax: number): Message[] {
+    invariant(this.phase.kind === "ready", "M2: only a ready mailbox is run");
+    const batch: Message[] = [];
+    const most = this.#fixedBatch > 0 ? this.#fixedBatch : countMax;
+    let bytes = 0;
+    for (let message = this.#head; message && batch.length < most; message = message.next) {
+      bytes += message.bytes;
+      if (batch.length > 0 && bytes > bytesMax && this.#fixedBatch === 0) break;
+      batch.push(message);
+    }
+    this.#attempt++;
+    this.phase = { kind: "running", batch: batch.length, attempt: this.#attempt };
+    return batch;
+  }
+
+  /** The running batch is finished and leaves. True if more waits: the mailbox is ready again. */
+  finish(): boolean {
+    invariant(this.phase.kind === "running", "M2: only a running mailbox finishes");
+    for (let i = 0; i < this.phase.batch; i++) {
+      const message = this.#head as Message;
+      this.#head = message.next;
+      message.next = undefined;
+    }
+    this.#length -= this.phase.batch;
+    this.#left += this.phase.batch;
+    this.#minima?.leftBefore(this.#left);
+    if (!this.#head) this.#tail = undefined;
+    this.#attempt = 0;
+    this.#fixedBatch = 0;
+    this.phase = this.#head ? READY : IDLE;
+    return this.#head !== undefined;
+  }
+
+  /** The running batch failed and rests until an instant. */
+  fail(untilMs: number): void {
+    invariant(this.phase.kind === "running", "M2: only a running mailbox fails");
+    this.#fixedBatch = this.phase.batch;
+    this.phase = { kind: "resting", batch: this.phase.batch, attempt: this.#attempt, untilMs };
+  }
+
+  rested(): void {
+    invariant(this.phase.kind === "resting", "M3: only a resting mailbox has rested");
+    this.phase = READY;
+  }
+
+  *messages(): IterableIterator<Message> {
+    for (let message = this.#head; message; message = message.next) yield message;
+  }
+}

@@ -1,0 +1,44 @@
+/** First come, first served over actors: an actor joins the tail when it becomes runnable. SCHEDULING.md P0. */
+import type { Policy, Runnable, RunQueue } from "./policy";
+
+const COMPACT_FROM = 1024;
+
+export class FifoQueue implements RunQueue {
+  #actors: (Runnable | undefined)[] = [];
+  #head = 0;
+
+  get length(): number {
+    return this.#actors.length - this.#head;
+  }
+
+  push(actor: Runnable): void {
+    this.#actors.push(actor);
+  }
+
+  pop(): Runnable | undefined {
+    if (this.#head === this.#actors.length) return undefined;
+    const actor = this.#actors[this.#head];
+    this.#actors[this.#head++] = undefined;
+    // The emptied front goes when it is the larger half: each entry is moved at most once on average.
+    if (this.#head >= COMPACT_FROM && this.#head * 2 >= this.#actors.length) {
+      this.#actors = this.#actors.slice(this.#head);
+      this.#head = 0;
+    }
+    return actor;
+  }
+}
+
+export function fifo(): Policy {
+  return {
+    tag: "fifo",
+    init() {},
+    createQueue: () => new FifoQueue(),
+    prepareSend: () => ({ do: "send" }),
+    admit: () => ({ do: "queue" }),
+    next: (queue, now) => queue.pop(now),
+    preApply() {},
+    postApply() {},
+    onCommand() {},
+    onBarrier() {},
+  };
+}

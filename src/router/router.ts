@@ -1,0 +1,297 @@
+/**
+ * The router room's face: messages wait in mailboxes, and ready mailboxes are given free slots in the policy's order.
+ *
+ * Owns: mailboxes, run queues, slots. Leaves to others: what an invocation is (functions), what counts as done (egress).
+ *
+ * R1  Requests in flight per endpoint ≤ its `concurrency`.
+ * R2  Every ready mailbox stands in its endpoint's run queue, and nothing ready waits while a slot is free.
+ * R3  A policy that throws is counted and replaced by the default decision; no message is lost by it.
+ */
+
+import type { EndpointSpecification, ModuleSpecification } from "../config/specification";
+import { splitTypename } from "../model/address";
+import type { Message } from "../model/message";
+import { partitionOf } from "../model/murmur2";
+import { MeasureBook, type MissCause, missCauses } from "../observe/measure";
+import type { Memory, StateStore } from "../state/store";
+import type { Application, Applications } from "./applications";
+import { FunctionType } from "./function-type";
+import { Mailbox } from "./mailbox";
+import type { Runnable } from "./policy/policy";
+import { type Share, Shares } from "./shares";
+
+export type { Application, Applications } from "./applications";
+
+export class Endpoint {
+  inFlight = 0;
+  readonly queue: Shares;
+  constructor(
+    readonly index: number,
+    readonly specification: EndpointSpecification,
+    applications: readonly Application[],
+    fault: () => void,
+  ) {
+    this.queue = new Shares(applications, fault);
+  }
+}
+
+/** Where messages are ordered by deadline, a batch holds its slot for about this long at most: what is more urgent must not wait for it. */
+const RANKED_BATCH_MS = 10;
+/** Before its cost is known. */
+const RANKED_BATCH_FIRST = 8;
+/** A batch counts for this much at least: a share whose cost is not known yet, or too short to measure, must not look idle. */
+const CHARGE_MIN_MS = 0.1;
+/** How old a path's cost may be. */
+const PATH_FRESH_MS = 100;
+
+export class Router {
+  readonly #types = new Map<string, FunctionType | undefined>();
+  readonly applications: Applications;
+  readonly endpoints: readonly Endpoint[];
+  mailboxBytes = 0;
+  actors = 0;
+  constructor(
+    readonly module: ModuleSpecification,
+    readonly shards: number,
+    private readonly store: StateStore,
+    applications: Applications,
+    private readonly book = new MeasureBook(),
+  ) {
+    this.applications = applications;
+    const fault = () => {
+      this.book.policyFaults++;
+    };
+    this.endpoints = module.endpoints.map((each, index) => new Endpoint(index, each, applications.all, fault));
+  }
+
+  /** The function type of this name, or undefined when no endpoint serves it. */
+  type(typename: string): FunctionType | undefined {
+    const known = this.#types.get(typename);
+    if (known || this.#types.has(typename)) return known;
+    const type = this.#resolve(typename);
+    // Names come from functions too: a function that invents names must not grow this table without bound.
+    if (type || this.#types.size < 10_000) this.#types.set(typename, type);
+    return type;
+  }
+
+  get functionTypes(): FunctionType[] {
+    return [...this.#types.values()].filter((type) => type !== undefined);
+  }
+
+  #resolve(typename: string): FunctionType | undefined {
+    const parts = splitTypename(typename);
+    if (!parts) return undefined;
+    const endpoint = endpointOf(this.module.endpoints, parts.namespace, parts.name);
+    if (endpoint < 0) return undefined;
+    const states = this.store.type(typename);
+    return new FunctionType(parts.namespace, parts.name, typename, endpoint, states, this.book.function(typename));
+  }
+
+  /** The mailbox of an address, made if it is not there. */
+  mailbox(type: FunctionType, id: string): Mailbox {
+    let mailbox = type.mailboxes.get(id);
+    if (!mailbox) {
+      const memory = this.memory(type, id);
+      mailbox = new Mailbox(memory.address, type, memory);
+      type.mailboxes.set(id, mailbox);
+      this.actors++;
+    }
+    return mailbox;
+  }
+
+  memory(type: FunctionType, id: string): Memory {
+    return this.store.memory(type.states, type.namespace, type.name, id, this.homeOf);
+  }
+
+  /** ARCHITECTURE.md §3: Kafka's default partitioner over the id. */
+  readonly homeOf = (id: string): number => partitionOf(Buffer.from(id, "utf8"), this.shards);
+
+  /** A message sent by a function. */
+  send(mailbox: Mailbox, message: Message, now: number): void {
+    try {
+      this.applications.at(message.application).policy.prepareSend(message, now);
+    } catch {
+      this.book.policyFaults++; // R3: the default decision is to send.
+    }
+    this.enqueue(mailbox, message, now);
+  }
+
+  enqueue(mailbox: Mailbox, message: Message, now: number): void {
+    const { type } = mailbox;
+    if (this.applications.timed) {
+      message.costMs = type.costMs;
+      message.pathMs = type.pathMs;
+    }
+    this.#admit(message, now);
+    this.mailboxBytes += message.bytes;
+    type.measures.in++;
+    type.measures.backlog++;
+    if (mailbox.enqueue(message)) this.makeReady(mailbox, now);
+    else if (mailbox.phase.kind === "ready" && message.rank === mailbox.rank) mailbox.share?.queue.lift?.(mailbox, now);
+  }
+
+  /** R3: the default decision is to queue, by deadline where ranks count. */
+  #admit(message: Message, now: number): void {
+    try {
+      this.applications.at(message.application).policy.admit(message, now);
+      // A rank that is no number could not be compared, nor written.
+      if (typeof message.rank === "number" && !Number.isNaN(message.rank)) return;
+    } catch {}
+    this.book.policyFaults++;
+    message.rank = message.deadlineMs;
+  }
+
+  /** A mailbox that is ready takes its place in the run queue of its oldest message's policy (R2). */
+  makeReady(mailbox: Mailbox, now: number): void {
+    const { queue } = this.endpoints[mailbox.type.endpoint] as Endpoint;
+    mailbox.share = queue.of((mailbox.peek() as Message).application);
+    mailbox.readyMs = now;
+    queue.push(mailbox.share, mailbox, now);
+  }
+
+  /** The next mailbox to run on this endpoint, or undefined when nothing is ready or no slot is free (R1). */
+  pick(endpoint: Endpoint, now: number): Mailbox | undefined {
+    if (endpoint.inFlight >= endpoint.specification.concurrency) return undefined;
+    const share = endpoint.queue.next();
+    if (!share) return undefined;
+    const chosen = this.#choose(share, now);
+    const { taken } = share.lent;
+    for (const actor of taken) if (actor !== chosen) share.queue.push(actor, now);
+    taken.length = 0;
+    return chosen as Mailbox | undefined;
+  }
+
+  /** R3: the default decision is the head of the queue, also for a policy that chooses nobody (R2), or what it has not taken out. */
+  #choose({ policy, lent }: Share, now: number): Runnable | undefined {
+    try {
+      const chosen = policy.next(lent, now);
+      if (chosen && lent.taken.includes(chosen)) return chosen;
+    } catch {}
+    this.book.policyFaults++;
+    return lent.taken[0] ?? lent.pop(now);
+  }
+
+  /** The batch of a picked mailbox: all that waits, within the endpoint's bounds. */
+  take(mailbox: Mailbox, endpoint: Endpoint, now: number): Message[] {
+    const { measures, costMs } = mailbox.type;
+    const { maxNumBatchRequests, maxBatchBytes } = endpoint.specification;
+    const batch = mailbox.take(Math.min(maxNumBatchRequests, this.#countMax(mailbox)), maxBatchBytes);
+    const first = batch[0] as Message;
+    measures.inflight++;
+    measures.batchSize.observe(batch.length);
+    measures.queueWaitMs.observe(now - first.admittedMs);
+    mailbox.chargedMs = Math.max(CHARGE_MIN_MS, costMs * batch.length);
+    mailbox.share?.charge(mailbox.chargedMs);
+    if (this.applications.timed) for (const message of batch) this.#blame(mailbox, message, now);
+    try {
+      this.applications.at(first.application).policy.preApply(first, now);
+    } catch {
+      this.book.policyFaults++;
+    }
+    return batch;
+  }
+
+  #countMax({ share, type }: Mailbox): number {
+    if (!share?.queue.lift) return Number.POSITIVE_INFINITY;
+    return type.costMs === 0 ? RANKED_BATCH_FIRST : Math.max(1, Math.floor(RANKED_BATCH_MS / type.costMs));
+  }
+
+  /** Where it waited until now: behind its key until the mailbox was ready, for a slot since. */
+  #blame(mailbox: Mailbox, message: Message, now: number): void {
+    const { blame } = message;
+    if (!blame) return;
+    const first = mailbox.phase.kind === "running" && mailbox.phase.attempt === 1;
+    const slotMs = now - Math.max(mailbox.readyMs, message.admittedMs);
+    blame.slotMs += slotMs;
+    if (first) blame.keyMs += now - message.admittedMs - slotMs;
+    const { measures } = this.applications.at(message.application);
+    measures?.laxityMs.observe(message.deadlineMs - message.costMs - message.pathMs - now);
+  }
+
+  /** An output is committed: did it meet its deadline, and if not, where did most of its time go? */
+  judge(message: Message, now: number): void {
+    const { measures } = this.applications.at(message.application);
+    const { blame } = message;
+    if (!measures || !blame) return;
+    if (now <= message.deadlineMs) {
+      measures.met++;
+      return;
+    }
+    const spent: Record<MissCause, number> = {
+      key: blame.keyMs,
+      slot: blame.slotMs,
+      retry: blame.retryMs,
+      function: blame.functionMs,
+      commit: now - blame.finishedMs,
+    };
+    const worst = missCauses.reduce((one, other) => (spent[other] > spent[one] ? other : one));
+    measures.missed[worst]++;
+  }
+
+  /** A good reply is there, and its effects are not: what it causes inherits this time, too. */
+  served(batch: readonly Message[], serviceMs: number, now: number): void {
+    if (!this.applications.timed) return;
+    for (const { blame } of batch) {
+      if (!blame) continue;
+      blame.functionMs += serviceMs;
+      blame.finishedMs = now;
+    }
+  }
+
+  /** The batch of a mailbox is finished: it leaves, and the next one may run. Drops activations that hold nothing. */
+  finished(mailbox: Mailbox, batch: readonly Message[], serviceMs: number, now: number): void {
+    const { type } = mailbox;
+    type.observeCost(serviceMs / batch.length);
+    type.measures.latencyMs.observe(serviceMs);
+    this.#ended(mailbox, batch, true, serviceMs, now);
+    if (this.applications.timed && now - type.pathAtMs > PATH_FRESH_MS) type.computePath(now);
+    for (const message of batch) this.mailboxBytes -= message.bytes;
+    type.measures.backlog -= batch.length;
+    if (mailbox.finish()) {
+      this.makeReady(mailbox, now);
+    } else {
+      type.mailboxes.delete(mailbox.address.id);
+      this.actors--;
+      this.dropIfForgotten(mailbox.memory);
+    }
+  }
+
+  /** The batch of a mailbox failed: the address rests, and the others go on. */
+  failed(mailbox: Mailbox, batch: readonly Message[], serviceMs: number, untilMs: number, now: number): void {
+    mailbox.type.measures.failures++;
+    mailbox.type.measures.retrying++;
+    this.#ended(mailbox, batch, false, serviceMs, now);
+    for (const { blame } of batch) if (blame) blame.retryMs += serviceMs + untilMs - now;
+    mailbox.fail(untilMs);
+  }
+
+  rested(mailbox: Mailbox, now: number): void {
+    mailbox.type.measures.retrying--;
+    mailbox.rested();
+    this.makeReady(mailbox, now);
+  }
+
+  #ended(mailbox: Mailbox, batch: readonly Message[], ok: boolean, serviceMs: number, now: number): void {
+    mailbox.type.measures.inflight--;
+    mailbox.share?.charge(Math.max(CHARGE_MIN_MS, serviceMs) - mailbox.chargedMs);
+    const first = batch[0] as Message;
+    try {
+      this.applications.at(first.application).policy.postApply(first, { ok, serviceMs, batchSize: batch.length }, now);
+    } catch {
+      this.book.policyFaults++;
+    }
+  }
+
+  /** An address that remembers nothing, for which nothing waits and nothing is to be written, needs no entry. */
+  readonly dropIfForgotten = (memory: Memory): void => {
+    if (!memory.empty || memory.changed.length > 0 || memory.touched) return;
+    if (!this.#types.get(memory.type.typename)?.mailboxes.has(memory.address.id)) memory.type.memories.delete(memory.address.id);
+  };
+}
+
+/** Index of the endpoint that serves a function: a specific entry beats `namespace/*` (STATEFUN.md §3.3). -1: none. */
+export function endpointOf(endpoints: readonly EndpointSpecification[], namespace: string, name: string): number {
+  const specific = endpoints.findIndex((each) => each.functions.some((f) => f.namespace === namespace && f.name === name));
+  if (specific >= 0) return specific;
+  return endpoints.findIndex((each) => each.functions.some((f) => f.namespace === namespace && f.name === undefined));
+}

@@ -1,0 +1,112 @@
+/**
+ * What is read back from `<group>.state` before a tenure runs: values go into the store as they come; messages and progress are
+ * collected, for a later record or tombstone may still replace them.
+ */
+import type { ChangelogRecord } from "../event";
+import { type DecodedPending, decodePending } from "../functions/pending";
+import { decodeProgress, type ProgressMark } from "../ingress/progress";
+import { splitTypename } from "../model/address";
+import { decodeDeclaration, decodeInvoked, decodeKey, decodeValue } from "./changelog";
+import type { Memory, StateStore, TypeStates } from "./store";
+
+/** How much of one shard has been read, and when. */
+export interface ShardRestore {
+  records: number;
+  bytes: number;
+  readonly startedMs: number;
+  lastMs: number;
+}
+
+export class Restored {
+  readonly shards = new Map<number, ShardRestore>();
+  highestSequence = 0;
+  readonly #pending = new Map<number, { shard: number; value: Uint8Array; now: number }>();
+  readonly #progress = new Map<string, ProgressMark>();
+  #messages = 0;
+
+  constructor(
+    private readonly store: StateStore,
+    private readonly home: (id: string) => number,
+  ) {}
+
+  take(shard: number, records: readonly ChangelogRecord[], now: number): void {
+    let progress = this.shards.get(shard);
+    if (!progress) {
+      progress = { records: 0, bytes: 0, startedMs: now, lastMs: now };
+      this.shards.set(shard, progress);
+    }
+    progress.lastMs = now;
+    progress.records += records.length;
+    for (const { key, value } of records) {
+      progress.bytes += key.length + (value ? value.length : 0);
+      this.#takeOne(shard, key, value, now);
+    }
+  }
+
+  #takeOne(shard: number, keyBytes: Uint8Array, value: Uint8Array | null, now: number): void {
+    const key = decodeKey(keyBytes);
+    switch (key.kind) {
+      case "value":
+        return this.#takeValue(this.store.type(key.typename), key.state, key.id, value);
+      case "invoked":
+        if (value) this.#memory(this.store.type(key.typename), key.id).invokedMs = decodeInvoked(value);
+        return;
+      case "declaration":
+        if (value) this.store.type(key.typename).declare(decodeDeclaration(key.state, value));
+        return;
+      case "message":
+        this.highestSequence = Math.max(this.highestSequence, key.sequence);
+        if (value) this.#pending.set(key.sequence, { shard, value: new Uint8Array(value), now });
+        else this.#pending.delete(key.sequence);
+        return;
+      case "progress":
+        if (value) this.#progress.set(`${key.cluster}\0${key.topic}\0${key.partition}`, decodeProgress(value));
+    }
+  }
+
+  #takeValue(type: TypeStates, state: string, id: string, value: Uint8Array | null): void {
+    const slot = type.reserve(state);
+    if (!value && !type.memories.has(id)) return;
+    const memory = this.#memory(type, id);
+    if (!value) {
+      this.store.place(memory, slot.index, undefined);
+      if (memory.empty) type.memories.delete(id);
+      return;
+    }
+    const { writtenMs, typedValue } = decodeValue(value);
+    this.store.place(memory, slot.index, typedValue);
+    if (writtenMs > 0) (memory.writtenMs ??= [])[slot.index] = writtenMs;
+  }
+
+  #memory(type: TypeStates, id: string): Memory {
+    const name = splitTypename(type.typename) ?? { namespace: "", name: type.typename };
+    return this.store.memory(type, name.namespace, name.name, id, this.home);
+  }
+
+  /** Messages that waited, in the order they were sent. */
+  *pendingInOrder(): IterableIterator<DecodedPending> {
+    const sequences = [...this.#pending.keys()].sort((one, other) => one - other);
+    for (const sequence of sequences) {
+      const pending = this.#pending.get(sequence);
+      if (!pending) continue;
+      const decoded = decodePending(sequence, pending.value, pending.now);
+      decoded.message.shard = pending.shard;
+      this.#messages++;
+      yield decoded;
+    }
+  }
+
+  progressOf(cluster: string, topic: string, partition: number): ProgressMark | undefined {
+    return this.#progress.get(`${cluster}\0${topic}\0${partition}`);
+  }
+
+  releaseMessages(): void {
+    this.#pending.clear();
+  }
+
+  summary(): string {
+    let records = 0;
+    for (const shard of this.shards.values()) records += shard.records;
+    return `${records} records restored, ${this.store.values} state values, ${this.#messages} waiting messages`;
+  }
+}

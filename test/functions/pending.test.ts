@@ -1,0 +1,100 @@
+import * as fc from "fast-check";
+import { decodePending, encodePending } from "../../src/functions/pending";
+import { ProtocolError } from "../../src/model/errors";
+import { Message } from "../../src/model/message";
+import { TypedValue } from "../../src/model/typed-value";
+import { address, aMessage, NO_PROVENANCE } from "../support/messages";
+import { decodeMessage, encodeMessage } from "../support/statefun-proto";
+
+const text = fc.string({ unit: "grapheme", maxLength: 20 });
+const anAddress = fc.record({ namespace: text, type: text, id: fc.oneof(text, fc.constantFrom("a\0b", "\u{1f600}", "")) });
+const instant = fc.nat({ max: 2 ** 43 });
+const header = fc.record({ key: text, value: fc.option(fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes))) });
+const fields = fc.record({
+  target: anAddress,
+  caller: fc.option(anAddress, { nil: undefined }),
+  value: text,
+  ingressMs: instant,
+  deadlineMs: instant,
+  dueMs: instant,
+  token: text,
+  application: text,
+  rank: fc.double({ noNaN: true }),
+  provenance: fc.record({
+    timestampMs: instant,
+    headers: fc.array(header, { maxLength: 4 }),
+    traceparent: fc.option(text, { nil: undefined }),
+  }),
+});
+
+describe("a waiting message", () => {
+  it("is read back as it was: addresses, argument, instants, token, provenance", () => {
+    fc.assert(
+      fc.property(fields, ({ value, dueMs, token, application, rank, ...rest }) => {
+        const message = aMessage({ ...rest, ...(rest.caller && { caller: rest.caller }), text: value } as Parameters<
+          typeof aMessage
+        >[0]);
+        message.rank = rank;
+        const decoded = decodePending(7, encodePending(message, dueMs, token, application), 500);
+        expect([decoded.dueMs, decoded.token, decoded.application]).toEqual([dueMs, token, application]);
+        if (application) expect(decoded.message.rank).toBe(rank);
+        expect(decoded.message).toMatchObject({
+          target: rest.target,
+          caller: rest.caller,
+          sequence: 7,
+          ingressMs: rest.ingressMs,
+          deadlineMs: rest.deadlineMs,
+          admittedMs: 500,
+          entry: undefined,
+          persisted: true,
+          done: false,
+        });
+        expect(decodeMessage("TypedValue", decoded.message.argument.head)).toEqual({
+          typename: "ex/text",
+          has_value: true,
+          ...(value && { value: Buffer.from(value) }),
+        });
+        const { traceparent, timestampMs, headers } = decoded.message.provenance;
+        expect([traceparent, timestampMs]).toEqual([rest.provenance.traceparent, rest.provenance.timestampMs]);
+        expect(headers.map(({ key, value: bytes }) => [key, bytes && Buffer.from(bytes)])).toEqual(
+          rest.provenance.headers.map(({ key, value: bytes }) => [key, bytes]),
+        );
+      }),
+    );
+  });
+
+  it("keeps fields of its argument that we do not know", () => {
+    const future = encodeMessage("FutureTypedValue", { typename: "ex/t", has_value: true, metadata: ["kept"] });
+    const message = new Message(
+      address("a"),
+      undefined,
+      new TypedValue(future, undefined),
+      0,
+      undefined,
+      1,
+      0,
+      0,
+      0,
+      0,
+      NO_PROVENANCE,
+    );
+    const { argument } = decodePending(1, encodePending(message, 0, "", ""), 0).message;
+    expect(Buffer.from(argument.head).equals(future)).toBe(true);
+  });
+
+  it("is never due earlier than asked for", () => {
+    expect(decodePending(1, encodePending(aMessage(), 100.2, "", ""), 0).dueMs).toBe(101);
+  });
+
+  it("does not hold the buffer it was read from", () => {
+    const record = encodePending(aMessage({ text: "kept" }), 0, "", "");
+    const { message } = decodePending(1, record, 0);
+    record.fill(0);
+    expect(decodeMessage("TypedValue", message.argument.head)).toMatchObject({ value: Buffer.from("kept") });
+  });
+
+  it("of another version, or without target, is refused", () => {
+    expect(() => decodePending(1, Uint8Array.of(8, 2), 0)).toThrow(ProtocolError);
+    expect(() => decodePending(1, Uint8Array.of(8, 1), 0)).toThrow("pending message 1 has no target");
+  });
+});

@@ -1,0 +1,17 @@
+import { ConfigError, InvariantError, invariant, unreachable } from "../../src/model/errors";
+
+describe("errors", () => {
+  it("an invariant that holds says nothing; one that does not stops with its rule", () => {
+    expect(() => invariant(1 < 2, "X1: order")).not.toThrow();
+    expect(() => invariant(undefined, "X1: order")).toThrow(InvariantError);
+    expect(() => invariant(false, "X1: order")).toThrow("X1: order");
+  });
+
+  it("an arm that cannot be reached tells what reached it", () => {
+    expect(() => unreachable({ kind: "new" } as never)).toThrow('unreachable: {"kind":"new"}');
+  });
+
+  it("a configuration error has one line per finding", () => {
+    expect(new ConfigError(["a: wrong", "b: missing"]).message).toBe("a: wrong\nb: missing");
+  });
+});

@@ -1,0 +1,92 @@
+/** A router to tell about: three shards, two ingress topics, one function type. */
+import { ApplicationMeasures, FunctionMeasures, type Measures, SourceMeasures, UnitMeasures } from "../../src/observe/measure";
+import type { AdminSources, LifeSigns, RouterStatus, ShardProgress } from "../../src/observe/status";
+
+export const nowMs = Date.parse("2026-11-21T12:00:00Z");
+
+export const wellSigns: LifeSigns = {
+  nowMs,
+  stopped: undefined,
+  eventWaitingSinceMs: undefined,
+  commitWaitingSinceMs: nowMs - 5,
+  heartbeatAtMs: nowMs - 1_000,
+  sessionTimeoutMs: 6_000,
+  transactionTimeoutMs: 60_000,
+};
+
+export function shard(number: number, phase: string, more: Partial<ShardProgress> = {}): ShardProgress {
+  return { shard: number, phase, restoredRecords: 100, restoredBytes: 5_000, remainingRecords: 0, restoringMs: 50, ...more };
+}
+
+export const runningStatus: RouterStatus = {
+  group: "shop",
+  router: "router-1",
+  version: "0.1.0",
+  phase: "running",
+  assigned: true,
+  startedAtMs: nowMs - 61_500,
+  nowMs,
+  shards: [shard(0, "running"), shard(1, "running"), shard(2, "running")],
+  inputs: [
+    {
+      ingress: "shop/orders",
+      topic: "orders",
+      partition: 0,
+      position: 12,
+      lowWatermark: 10,
+      outstanding: 2,
+      pausedReasons: ["depth", "bytes"],
+    },
+    {
+      ingress: "shop/orders",
+      topic: "orders",
+      partition: 1,
+      position: 5,
+      lowWatermark: 5,
+      outstanding: 0,
+      pausedReasons: ["depth"],
+    },
+    {
+      ingress: "shop/clicks",
+      topic: "clicks",
+      partition: 0,
+      position: undefined,
+      lowWatermark: undefined,
+      outstanding: 0,
+      pausedReasons: [],
+    },
+  ],
+  endpoints: [{ id: "shop/*", concurrency: 64, inFlight: 3, queued: 7 }],
+};
+
+export class SampleRouter implements AdminSources {
+  now: RouterStatus = runningStatus;
+  life: LifeSigns = wellSigns;
+  readonly counter = new FunctionMeasures('shop/"counter"');
+  readonly orders = new SourceMeasures("shop/orders", "orders");
+  readonly fraud = new ApplicationMeasures("fraud");
+  readonly units = new UnitMeasures();
+  readonly numbers: Measures = {
+    functions: [this.counter],
+    sources: [this.orders],
+    applications: [this.fraud],
+    units: this.units,
+    staleEvents: 1,
+    policyFaults: 2,
+    actors: 3,
+    stateBytes: 4,
+    delayed: 5,
+    mailboxBytes: 6,
+    inflight: 7,
+  };
+
+  measures(): Measures {
+    return this.numbers;
+  }
+  status(): RouterStatus {
+    return this.now;
+  }
+  signs(): LifeSigns {
+    return this.life;
+  }
+}

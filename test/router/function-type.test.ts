@@ -1,0 +1,73 @@
+import { FunctionMeasures } from "../../src/observe/measure";
+import { FunctionType } from "../../src/router/function-type";
+import { TypeStates } from "../../src/state/store";
+
+function aType(name = "fn", costMs = 0): FunctionType {
+  const typename = `ex/${name}`;
+  const type = new FunctionType("ex", name, typename, 0, new TypeStates(typename), new FunctionMeasures(typename));
+  type.costMs = costMs;
+  return type;
+}
+
+/** Types with these costs, and who sends to whom. */
+function graph(costs: Readonly<Record<string, number>>, ...edges: string[]): Readonly<Record<string, FunctionType>> {
+  const types = Object.fromEntries(Object.entries(costs).map(([name, costMs]) => [name, aType(name, costMs)]));
+  for (const edge of edges) {
+    const [from, to] = edge.split(">").map((name) => types[name]);
+    if (from && to) from.downstream.add(to);
+  }
+  return types;
+}
+
+function pathOf(type: FunctionType | undefined): number | undefined {
+  type?.computePath(0);
+  return type?.pathMs;
+}
+
+describe("FunctionType", () => {
+  it("estimates its cost as a weighted mean that starts at the first observation", () => {
+    const type = aType();
+    expect(type.costMs).toBe(0);
+    type.observeCost(10);
+    expect(type.costMs).toBe(10);
+    type.observeCost(20);
+    expect(type.costMs).toBeCloseTo(11);
+    for (let i = 0; i < 200; i++) type.observeCost(3);
+    expect(type.costMs).toBeCloseTo(3);
+  });
+});
+
+describe("the cost of the hops behind a type", () => {
+  it("is nothing at the end", () => {
+    expect(pathOf(aType("fn", 10))).toBe(0);
+  });
+
+  it("adds up along a chain, without its own", () => {
+    const { a, b, c } = graph({ a: 1, b: 10, c: 100 }, "a>b", "b>c");
+    expect([a, b, c].map(pathOf)).toEqual([110, 100, 0]);
+  });
+
+  it("is that of the longest way through a diamond", () => {
+    const { a } = graph({ a: 1, b: 10, c: 30, d: 100 }, "a>b", "a>c", "b>d", "c>d");
+    expect(pathOf(a)).toBe(130);
+  });
+
+  it("counts a cycle once, and one that sends to itself not at all", () => {
+    const { a, b } = graph({ a: 1, b: 10, c: 100 }, "a>b", "b>a", "b>b", "b>c", "c>a");
+    expect([a, b].map(pathOf)).toEqual([110, 101]);
+  });
+
+  it("looks twelve hops ahead", () => {
+    const names = Array.from({ length: 20 }, (_, i) => `n${i}`);
+    const edges = names.slice(1).map((name, i) => `${names[i]}>${name}`);
+    const types = graph(Object.fromEntries(names.map((name) => [name, 1])), ...edges);
+    expect(pathOf(types.n0)).toBe(12);
+  });
+
+  it("is found in bounded steps where everybody sends to everybody", () => {
+    const names = Array.from({ length: 30 }, (_, i) => `n${i}`);
+    const edges = names.flatMap((from) => names.filter((to) => to !== from).map((to) => `${from}>${to}`));
+    const types = graph(Object.fromEntries(names.map((name) => [name, 1])), ...edges);
+    expect(pathOf(types.n0)).toBe(12); // There are 10^17 ways of this length.
+  });
+});
