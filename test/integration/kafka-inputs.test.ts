@@ -140,17 +140,19 @@ test("only committed records are read, unless the source says otherwise, and pos
   );
   await kafka.produceInTransaction(topic, [{ partition: 0, value: "committed again" }], "commit");
   await kafka.produceInTransaction(topic, [{ partition: 0, value: "aborted last" }], "abort");
-  const [{ high = "0" } = {}] = await kafka.admin.fetchTopicOffsets(topic);
+  // Five records and a marker behind each transaction. Not the topic's end as listed now: the broker acknowledges
+  // the end of a transaction before it has written its marker.
+  const end = 9;
 
   const committed = await start([[topic]]);
   committed.ask({ kind: "consume_input", input: 0, source: 0, partition: 0, offset: 0 });
-  const atEnd = await committed.wait("records_received", ({ nextOffset }) => nextOffset === Number(high));
+  const atEnd = await committed.wait("records_received", ({ nextOffset }) => nextOffset === end);
   expect(committed.texts(0)).toEqual(["committed", "committed again"]);
-  expect(atEnd.nextOffset).toBe(Number(high));
+  expect(atEnd.nextOffset).toBe(end);
 
   const all = await start([[topic, { readUncommitted: true }]]);
   all.ask({ kind: "consume_input", input: 0, source: 0, partition: 0, offset: 0 });
-  await all.wait("records_received", ({ nextOffset }) => nextOffset === Number(high));
+  await all.wait("records_received", ({ nextOffset }) => nextOffset === end);
   expect(all.texts(0)).toEqual(["committed", "aborted", "aborted too", "committed again", "aborted last"]);
 });
 
