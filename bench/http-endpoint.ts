@@ -105,7 +105,9 @@ const dirigo: Way = (port) => {
   const specification: EndpointSpecification = {
     id: "bench/*",
     functions: [{ namespace: "bench", name: undefined }],
-    urlPathTemplate: `http://127.0.0.1:${port}/{function.name}`,
+    urls: [`http://127.0.0.1:${port}/{function.name}`],
+    placement: "any",
+    adaptive: false,
     maxNumBatchRequests: 1000,
     concurrency: inFlight,
     maxBatchBytes: 4 << 20,
@@ -134,7 +136,7 @@ const dirigo: Way = (port) => {
   return (done) => {
     const invocation = next++;
     waiting.set(invocation, done);
-    endpoints.perform({ kind: "dispatch", invocation, endpoint: 0, functionName: "f", traceparent: undefined, body });
+    endpoints.perform({ kind: "dispatch", invocation, endpoint: 0, replica: 0, functionName: "f", traceparent: undefined, body });
   };
 };
 

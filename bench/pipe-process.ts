@@ -44,6 +44,9 @@ const source: SourceSpecification = {
   fetchPartitionMaxBytes: undefined,
   fetchMaxWaitMs: undefined,
   fetchMinBytes: undefined,
+  critical: false,
+  barrier: undefined,
+  watermark: undefined,
 };
 
 const log: Log = (level, text) => {

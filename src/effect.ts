@@ -41,11 +41,13 @@ export type Effect =
   /** For lag tools only: the low watermarks, to be committed to the consumer group when convenient. No answer. */
   | { readonly kind: "note_progress"; readonly progress: readonly { readonly input: number; readonly offset: number }[] }
   // ── functions ──────────────────────────────────────────────────────────────────────────────────────────────────
-  /** POST `body` (an encoded ToFunction) for `functionName` to the endpoint (index in the module). → invocation_replied | invocation_failed */
+  /** POST `body` (an encoded ToFunction) for `functionName` to the endpoint (index in the module), at one of its replicas. → invocation_replied | invocation_failed */
   | {
       readonly kind: "dispatch";
       readonly invocation: number;
       readonly endpoint: number;
+      /** Index in the endpoint's `urls`. */
+      readonly replica: number;
       readonly functionName: string;
       readonly traceparent: string | undefined;
       readonly body: Uint8Array;

@@ -216,7 +216,7 @@ function whereabouts({ module, options }: Prepared, broker: UsedBroker | undefin
     ...module.egresses.map(
       (egress) => `  egress     ${egress.id} → ${egress.kind === "raw" ? egress.topic : "the topic each record names"}`,
     ),
-    ...module.endpoints.map(({ id, urlPathTemplate }) => `  functions  ${id} at ${urlPathTemplate}`),
+    ...module.endpoints.map(({ id, urls }) => `  functions  ${id} at ${urls.join(", ")}`),
   ];
 }
 

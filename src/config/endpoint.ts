@@ -30,7 +30,9 @@ export function readEndpoint(spec: Place, version: "v1" | "v2"): EndpointDraft {
   const specification = {
     id: functions.map(({ text }) => text).join(", "),
     functions: functions.map(({ pattern }) => pattern),
-    urlPathTemplate: url,
+    urls: [url],
+    placement: "any" as const,
+    adaptive: false,
     maxNumBatchRequests,
     concurrency,
     maxBatchBytes,

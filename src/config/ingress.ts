@@ -49,13 +49,15 @@ export function readIngress(spec: Place, idPlace?: Place): IngressDraft | undefi
     fetchPartitionMaxBytes: properties.size("max.partition.fetch.bytes"),
     fetchMaxWaitMs: properties.durationMs("fetch.max.wait.ms"),
     fetchMinBytes: properties.size("fetch.min.bytes"),
+    barrier: undefined,
+    watermark: undefined,
   } as const;
   return {
     id,
     cluster: readCluster(spec, address, properties),
     consumerGroupId,
     sources: topics.map(({ name, valueType, targets, place }) => ({
-      specification: { ...shared, topic: name, valueType, targets: targets.map(({ typename }) => typename) },
+      specification: { ...shared, topic: name, valueType, targets: targets.map(({ typename }) => typename), critical: false },
       topic: place,
       targets,
     })),

@@ -220,6 +220,7 @@ class Drafts {
         ({ cluster, specification }): EgressSpecification => ({ ...specification, cluster: clusters.of(cluster) }),
       ),
       applications: this.applications.map(({ specification }) => specification),
+      functions: [],
     };
   }
 

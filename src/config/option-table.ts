@@ -152,6 +152,20 @@ export const OPTIONS: readonly OptionRow[] = [
     rare: true,
   },
   {
+    name: "heldBytesMax",
+    kind: sizeFrom(65_536),
+    standard: "64 MiB",
+    meaning: "most bytes held behind barriers before partitions that have reached theirs are paused",
+    rare: true,
+  },
+  {
+    name: "leaseIdleMs",
+    kind: durationFrom(1),
+    standard: "2000",
+    meaning: "how long a lessee may have nothing to do before it is consolidated",
+    rare: true,
+  },
+  {
     name: "retryFirstMs",
     kind: durationFrom(1),
     standard: "100",

@@ -53,12 +53,16 @@ export interface EndpointSpecification {
   /** For people and metrics: the pattern text as written, e.g. `shop/*`. */
   readonly id: string;
   readonly functions: readonly FunctionPattern[];
-  /** `{function.name}` stands for the function's name without its namespace. */
-  readonly urlPathTemplate: string;
+  /** One per replica, not empty, no two alike; `{function.name}` stands for the function's name without its namespace. */
+  readonly urls: readonly string[];
+  /** `home`: an address is pinned to one replica by hash (the paper's workers); `any`, the default: the first replica with a free slot. */
+  readonly placement: "any" | "home";
   /** Most messages in one batch (our reading of StateFun's per-address threshold; docs/configuration.md). > 0. */
   readonly maxNumBatchRequests: number;
-  /** Slots: requests in flight to this endpoint. Default 64. */
+  /** Slots: requests in flight to each replica. Default 64. With `adaptive` the most there may ever be (then the default is 1000). */
   readonly concurrency: number;
+  /** `concurrency: auto`: the slots follow what the replica takes (latency, 429, 503). */
+  readonly adaptive: boolean;
   /** Most bytes of arguments in one batch (one message always fits). Default 4 MiB. */
   readonly maxBatchBytes: number;
   readonly transport: TransportSpecification;
@@ -95,6 +99,12 @@ export interface SourceSpecification {
   readonly valueType: string;
   /** Every target gets its own copy. Each is served by an endpoint (checked at load). */
   readonly targets: readonly Typename[];
+  /** Every record of the topic is a critical message (per topic; the header `dirigo-critical: true` marks single ones). */
+  readonly critical: boolean;
+  /** Where the barrier number of a critical record comes from, when it has no header `dirigo-barrier`. Undefined: from nowhere. */
+  readonly barrier: BarrierNumberSpecification | undefined;
+  /** The same for all topics of an ingress: their partitions pass the ends of windows together. */
+  readonly watermark: WatermarkSpecification | undefined;
   readonly startup: StartupPosition;
   readonly autoOffsetReset: "earliest" | "latest";
   readonly readUncommitted: boolean;
@@ -158,11 +168,78 @@ export interface ApplicationSpecification {
   readonly params: Readonly<Record<string, unknown>>;
 }
 
+/** Where the number of a barrier stands (DUAL-MODE.md 2.6); numbers rise on every channel. */
+export type BarrierNumberSpecification =
+  /** A number in a JSON value, by its path (`window.end`). */
+  | { readonly kind: "json"; readonly path: readonly string[] }
+  /** A varint field of a protobuf value, by field numbers (`1.3`). */
+  | { readonly kind: "protobuf"; readonly path: readonly number[] }
+  /** Ingress only: the n-th critical record of its partition has the number n. */
+  | { readonly kind: "counter" };
+
+/** Barriers that an ingress makes by itself: one per window, to every live actor of the functions it names. */
+export interface WatermarkSpecification {
+  /** Length of the windows, ms, > 0. Window k is [k * every, (k + 1) * every); its end is the barrier with the number k + 1. */
+  readonly everyMs: number;
+  /** What tells a record's window. `arrival`: the router's clock when it came in. */
+  readonly time: "record-timestamp" | "arrival";
+  /** A partition has passed the end of a window when it has shown a time this much later, ms. */
+  readonly latenessMs: number;
+  /** A partition that shows nothing for this long goes by the router's clock. Default 5 000 (SCHEDULING.md 3.5 `idleIngressMs`). */
+  readonly idleMs: number;
+  /** Of the critical message. Its value is JSON, { "start": ms, "end": ms } of the window that ends. Default `io.dirigo.types/window-end`. */
+  readonly typename: Typename;
+  /** Dual-mode functions whose live actors get it. Not empty. */
+  readonly functions: readonly Typename[];
+}
+
+/** How partial states of one name become one (DUAL-MODE.md 2.8). */
+export type MergeSpecification =
+  | { readonly kind: "sum" | "count" | "min" | "max" | "set-union" | "list-concat" | "latest" | "exclusive" | "function" }
+  /** The JSON value with the largest number at this path. */
+  | { readonly kind: "max-by"; readonly path: readonly string[] }
+  /** A JSON object, key by key. */
+  | { readonly kind: "map"; readonly inner: MergeSpecification }
+  /** A JSON object whose keys are disjoint between parts: messages with one value at this path of their argument go to one lessee. */
+  | { readonly kind: "partition"; readonly keyPath: readonly string[] };
+
+/** Whose barriers an actor waits for. */
+export type UpstreamSpecification =
+  /** All partitions of an ingress, or those that have ever brought this actor something. */
+  | { readonly kind: "ingress"; readonly ingress: Typename; readonly partitions: "all" | "seen" }
+  /** Actors of a function: these ids, this many, or those that have ever sent to this actor. */
+  | {
+      readonly kind: "function";
+      readonly function: Typename;
+      readonly ids: readonly string[] | undefined;
+      readonly count: number | undefined;
+    };
+
+/** `io.dirigo.v1/function`: how functions of these names run. What no document names is exclusive. */
+export interface FunctionSpecification {
+  /** `namespace/name`, `namespace/prefix*` or `namespace/*`. An exact name beats a pattern, a longer prefix a shorter one. */
+  readonly functions: readonly { readonly namespace: string; readonly prefix: string; readonly exact: boolean }[];
+  /** `exclusive`: one invocation of an address at a time, as in StateFun. `dual`: lessor and lessees on partial states. */
+  readonly mode: "exclusive" | "dual";
+  /** Lessees of one actor at a time, 0–64. Default 8. 0: alignment of barriers only. */
+  readonly maxLessees: number;
+  readonly upstreams: readonly UpstreamSpecification[];
+  /** Argument typenames that are critical messages. */
+  readonly critical: readonly Typename[];
+  /** Name of the barriers' series (each has its own numbers); undefined: a critical message stands alone. */
+  readonly series: string | undefined;
+  /** Where the number stands in a critical message that brings none; undefined: nowhere. Never `counter`. */
+  readonly barrier: BarrierNumberSpecification | undefined;
+  /** By state name. A state without strategy is as if `exclusive`: its actor is never split. */
+  readonly states: Readonly<Record<string, MergeSpecification>>;
+}
+
 export interface ModuleSpecification {
   readonly endpoints: readonly EndpointSpecification[];
   readonly sources: readonly SourceSpecification[];
   readonly egresses: readonly EgressSpecification[];
   readonly applications: readonly ApplicationSpecification[];
+  readonly functions: readonly FunctionSpecification[];
 }
 
 /** Everything the engine wants to know; nothing about sockets. Times in ms, sizes in bytes. */
@@ -179,6 +256,10 @@ export interface EngineOptions {
   /** Most unfinished records per ingress partition, and bytes over all, before partitions are paused. */
   readonly partitionDepthMax: number;
   readonly mailboxBytesMax: number;
+  /** Most bytes of messages held behind barriers before synced partitions are paused. Default 64 MiB (DUAL-MODE.md 5.5). */
+  readonly heldBytesMax: number;
+  /** A lessee that has had nothing to do for this long is consolidated. Default 2 000 (SCHEDULING.md 3.5). */
+  readonly leaseIdleMs: number;
   /** Retry per address: first pause, factor 2, cap; each pause is jittered to 50–100 %. */
   readonly retryFirstMs: number;
   readonly retryMaxMs: number;

@@ -147,7 +147,7 @@ class HttpEndpoint implements ExchangeOwner {
 
   #newRoute(functionName: string): Route {
     if (this.#routes.size >= targetsMax) this.#forgetRoutes();
-    const target = targetOf(this.specification.urlPathTemplate, functionName);
+    const target = targetOf(this.specification.urls[0] as string, functionName);
     const route = { path: target.path, connections: this.#connectionsTo(target) };
     this.#routes.set(functionName, route);
     return route;

@@ -76,6 +76,7 @@ export class Invoker {
       kind: "dispatch",
       invocation: invocation.id,
       endpoint: type.endpoint,
+      replica: 0,
       functionName: type.name,
       traceparent: (batch[0] as Message).provenance.traceparent,
       body: encodeRequest(encodeAddress(mailbox.address), slots, values, batch),

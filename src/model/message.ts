@@ -58,6 +58,20 @@ export class Blame {
   }
 }
 
+/** What sets a message apart from an ordinary one of its channel: DUAL-MODE.md §1. Few have it. */
+export interface Mark {
+  /** Runs after its prior set and before its post set; what it causes is critical, too. */
+  readonly critical: boolean;
+  /** Series of its barrier; empty: whatever series its target has. */
+  readonly series: string;
+  /** Number of its barrier, rising on its channel; -1: none, or it stands in the argument. */
+  readonly barrier: number;
+  /** An ordinary message of a watermarked ingress: it runs after the barrier of this number, not before. -1: no matter. */
+  readonly after: number;
+  /** The ingress partition it came from, where `entry` does not say so any more: `ingress NUL topic NUL partition`. Empty: none. */
+  readonly channel: string;
+}
+
 /**
  * A message addressed to an actor, waiting or running in memory.
  * One class and no optional shapes: this is the object the hot path is made of.
@@ -80,6 +94,8 @@ export class Message {
   persisted = false;
   /** Without an entry: the shard that remembers it while it waits. -1 with one. */
   shard = -1;
+  /** undefined: an ordinary message. */
+  mark: Mark | undefined = undefined;
   /** Behind it in its mailbox. */
   next: Message | undefined = undefined;
 

@@ -39,7 +39,9 @@ function specification(
   return {
     id: "test/*",
     functions: [{ namespace: "test", name: undefined }],
-    urlPathTemplate,
+    urls: [urlPathTemplate],
+    placement: "any",
+    adaptive: false,
     maxNumBatchRequests: 1000,
     concurrency: 64,
     maxBatchBytes: 4 << 20,
@@ -89,6 +91,7 @@ class Harness {
         kind: "dispatch",
         invocation,
         endpoint: more.endpoint ?? 0,
+        replica: 0,
         functionName: more.functionName ?? "greeter",
         traceparent: more.traceparent,
         body: typeof body === "string" ? Buffer.from(body) : body,

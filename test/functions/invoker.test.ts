@@ -59,7 +59,7 @@ describe("a request", () => {
     const provenance = { timestampMs: 0, headers: [], traceparent: "00-trace" };
     const invocation = fixture.begin("a", aMessage({ provenance, text: "1" }), aMessage({ text: "2" }));
     expect(fixture.effects).toMatchObject([
-      { kind: "dispatch", invocation: invocation.id, endpoint: 0, functionName: "fn", traceparent: "00-trace" },
+      { kind: "dispatch", invocation: invocation.id, endpoint: 0, replica: 0, functionName: "fn", traceparent: "00-trace" },
     ]);
     expect(invocation).toMatchObject({ attempt: 1, dispatchedMs: 7, rounds: 0 });
     expect([invocation.batch.length, fixture.invoker.inFlight]).toEqual([2, 1]);

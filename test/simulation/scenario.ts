@@ -99,6 +99,8 @@ function options(chance: Chance, partitionDepthMax: number): Omit<EngineOptions,
     defaultSloMs: 10_000,
     partitionDepthMax,
     mailboxBytesMax: chance.pick([20_000, 200_000, 64_000_000]),
+    heldBytesMax: 1_000_000,
+    leaseIdleMs: 2_000,
     retryFirstMs: 50,
     retryMaxMs: chance.pick([400, 2_000]),
     unitLingerMs: chance.pick([0, 0, 2, 20]),
@@ -161,6 +163,7 @@ function moduleOf(chance: Chance, concurrency: number, exporters: number): Modul
       { kind: "kafka", id: "sim/export", cluster: cluster(ELSEWHERE), semantic: "at-least-once" },
     ],
     applications: [],
+    functions: [],
   };
 }
 
@@ -168,7 +171,9 @@ function endpoint(chance: Chance, id: string, name: string | undefined, concurre
   return {
     id,
     functions: [{ namespace: "sim", name }],
-    urlPathTemplate: "http://functions/{function.name}",
+    urls: ["http://functions/{function.name}"],
+    placement: "any",
+    adaptive: false,
     maxNumBatchRequests: chance.pick([1, 3, 1_000]),
     concurrency,
     maxBatchBytes: chance.pick([500, 4_000_000]),
@@ -204,5 +209,8 @@ function source(
     fetchPartitionMaxBytes: undefined,
     fetchMaxWaitMs: undefined,
     fetchMinBytes: undefined,
+    critical: false,
+    barrier: undefined,
+    watermark: undefined,
   };
 }

@@ -47,6 +47,9 @@ export function sourceOf(topic: string, more: Partial<SourceSpecification> = {})
     fetchPartitionMaxBytes: undefined,
     fetchMaxWaitMs: undefined,
     fetchMinBytes: undefined,
+    critical: false,
+    barrier: undefined,
+    watermark: undefined,
     ...more,
   };
 }
@@ -60,6 +63,8 @@ export function optionsOf({ group, router, shards, address, options }: AdapterSe
     defaultSloMs: 10_000,
     partitionDepthMax: 1_000,
     mailboxBytesMax: 100_000_000,
+    heldBytesMax: 64 * 1024 * 1024,
+    leaseIdleMs: 2_000,
     retryFirstMs: 10,
     retryMaxMs: 1_000,
     unitLingerMs: 0,
@@ -96,7 +101,7 @@ export class TestAdapter {
       cluster,
       semantic: "at-least-once" as const,
     }));
-    const module = { endpoints: [], sources: settings.sources ?? [], egresses, applications: [] };
+    const module = { endpoints: [], sources: settings.sources ?? [], egresses, applications: [], functions: [] };
     this.kafka = openKafka(
       this.options,
       module,

@@ -32,7 +32,9 @@ export function endpointSpecification(overrides: Partial<EndpointSpecification> 
   return {
     id: "ex/*",
     functions: [{ namespace: "ex", name: undefined }],
-    urlPathTemplate: "http://functions/{function.name}",
+    urls: ["http://functions/{function.name}"],
+    placement: "any",
+    adaptive: false,
     maxNumBatchRequests: 1_000,
     concurrency: 64,
     maxBatchBytes: 4 * 1024 * 1024,
@@ -63,6 +65,9 @@ export function sourceSpecification(overrides: Partial<SourceSpecification> = {}
     fetchPartitionMaxBytes: undefined,
     fetchMaxWaitMs: undefined,
     fetchMinBytes: undefined,
+    critical: false,
+    barrier: undefined,
+    watermark: undefined,
     ...overrides,
   };
 }
@@ -84,6 +89,7 @@ export function moduleSpecification(overrides: Partial<ModuleSpecification> = {}
     sources: [sourceSpecification()],
     egresses: [KAFKA_EGRESS, RAW_EGRESS, FOREIGN_EGRESS],
     applications: [],
+    functions: [],
     ...overrides,
   };
 }
@@ -97,6 +103,8 @@ export function engineOptions(overrides: Partial<EngineOptions> = {}): EngineOpt
     defaultSloMs: 10_000,
     partitionDepthMax: 1_000,
     mailboxBytesMax: 1_000_000,
+    heldBytesMax: 64 * 1024 * 1024,
+    leaseIdleMs: 2_000,
     retryFirstMs: 100,
     retryMaxMs: 1_000,
     unitLingerMs: 0,
