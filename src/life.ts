@@ -216,10 +216,14 @@ export class Life {
 
   #fill(endpoint: Endpoint, now: number, effects: Effects): void {
     if (this.#unitBlocked) return;
-    for (let mailbox = this.router.pick(endpoint, now); mailbox; mailbox = this.router.pick(endpoint, now)) {
-      endpoint.inFlight++;
-      const batch = this.router.take(mailbox, endpoint, now);
-      this.#invoker.begin(mailbox, batch, now, effects);
+    for (let at = 0; at < endpoint.queues.length; at++) {
+      for (let worker = endpoint.freeWorker(at); worker; worker = endpoint.freeWorker(at)) {
+        const mailbox = this.router.pick(worker, now);
+        if (!mailbox) break;
+        worker.inFlight++;
+        const batch = this.router.take(mailbox, worker, now);
+        this.#invoker.begin(mailbox, worker, batch, now, effects);
+      }
     }
   }
 
@@ -266,7 +270,7 @@ export class Life {
       if (last && message.blame) this.outbox.output(message);
       this.#finish(message, effects);
     }
-    (this.router.endpoints[invocation.mailbox.type.endpoint] as Endpoint).inFlight--;
+    invocation.worker.inFlight--;
     this.router.finished(invocation.mailbox, invocation.batch, serviceMs, now);
   }
 
@@ -291,7 +295,7 @@ export class Life {
   #failed(now: number, invocation: Invocation, reason: string, retryAfterMs: number | undefined, effects: Effects): void {
     const { mailbox } = invocation;
     const pauseMs = this.#invoker.pauseMs(invocation.attempt, retryAfterMs);
-    (this.router.endpoints[mailbox.type.endpoint] as Endpoint).inFlight--;
+    invocation.worker.inFlight--;
     this.router.failed(mailbox, invocation.batch, now - invocation.dispatchedMs, now + pauseMs, now);
     // It may rest for long, and more joins it: it must not hold the fetched buffers its messages came in.
     for (const message of mailbox.messages()) message.argument = detachTypedValue(message.argument);

@@ -58,7 +58,9 @@ class Fixture {
       aMessage({ target: mailbox.address, ingressMs: 400, deadlineMs: 10_400, provenance }),
       aMessage({ ingressMs: 500 }),
     ];
-    return { id: 1, mailbox, batch, dispatchedMs: NOW, attempt: 1, rounds: 0, bare: false };
+    const worker = this.router.endpoints[0]?.workers[0];
+    if (!worker) throw new Error("no endpoint");
+    return { id: 1, mailbox, worker, batch, dispatchedMs: NOW, attempt: 1, rounds: 0, bare: false };
   }
 
   /** The objection to this reply; nothing may have happened by it (D1). */

@@ -20,6 +20,7 @@ import { ProtocolError } from "../model/errors";
 import type { Message } from "../model/message";
 import type { Random } from "../model/random";
 import type { Mailbox } from "../router/mailbox";
+import type { Worker } from "../router/router";
 import type { StateStore } from "../state/store";
 import { decodeReply, encodeAddress, encodeRequest, type Reply, type StateDeclaration } from "./wire";
 
@@ -29,6 +30,8 @@ const INCOMPLETE_ROUNDS_MAX = 3;
 export interface Invocation {
   readonly id: number;
   readonly mailbox: Mailbox;
+  /** Whose slot it holds. */
+  readonly worker: Worker;
   readonly batch: readonly Message[];
   readonly dispatchedMs: number;
   readonly attempt: number;
@@ -56,18 +59,19 @@ export class Invoker {
     return this.#inFlight.size;
   }
 
-  begin(mailbox: Mailbox, batch: readonly Message[], now: number, effects: Effects): Invocation {
+  begin(mailbox: Mailbox, worker: Worker, batch: readonly Message[], now: number, effects: Effects): Invocation {
     const attempt = mailbox.phase.kind === "running" ? mailbox.phase.attempt : 1;
     // The first request of a type after a start lists no states: the function then declares them, and a changed time to live is
     // noticed; values it does not declare are not touched.
     const bare = !mailbox.type.confirmed && mailbox.type.states.slots.length > 0;
-    const invocation: Invocation = { id: this.ids.next(), mailbox, batch, dispatchedMs: now, attempt, rounds: 0, bare };
+    const id = this.ids.next();
+    const invocation: Invocation = { id, mailbox, worker, batch, dispatchedMs: now, attempt, rounds: 0, bare };
     this.#send(invocation, now, effects);
     return invocation;
   }
 
   #send(invocation: Invocation, now: number, effects: Effects): void {
-    const { mailbox, batch } = invocation;
+    const { mailbox, batch, worker } = invocation;
     const { type, memory } = mailbox;
     const slots = invocation.bare ? [] : type.states.slots;
     const values = invocation.bare ? [] : this.store.read(memory, now);
@@ -75,8 +79,8 @@ export class Invoker {
     effects.push({
       kind: "dispatch",
       invocation: invocation.id,
-      endpoint: type.endpoint,
-      replica: 0,
+      endpoint: worker.endpoint.index,
+      replica: worker.index,
       functionName: type.name,
       traceparent: (batch[0] as Message).provenance.traceparent,
       body: encodeRequest(encodeAddress(mailbox.address), slots, values, batch),

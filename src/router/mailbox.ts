@@ -20,6 +20,7 @@ import type { Address } from "../model/address";
 import { invariant } from "../model/errors";
 import type { Message } from "../model/message";
 import type { Memory } from "../state/store";
+import type { Worker } from "./endpoint";
 import type { FunctionType } from "./function-type";
 import { Minima } from "./minima";
 import type { Runnable } from "./policy/policy";
@@ -49,6 +50,8 @@ export class Mailbox implements Runnable {
   chargedMs = 0;
   /** Where it stands, or stood when it was picked. */
   share: Share | undefined;
+  /** The worker it is pinned to; undefined: any of its endpoint's. */
+  worker: Worker | undefined;
   /** Attempts made with the batch at the head, and its size (0: not fixed): M3. */
   #attempt = 0;
   #fixedBatch = 0;

@@ -3,8 +3,8 @@
  *
  * Owns: mailboxes, run queues, slots. Leaves to others: what an invocation is (functions), what counts as done (egress).
  *
- * R1  Requests in flight per endpoint ≤ its `concurrency`.
- * R2  Every ready mailbox stands in its endpoint's run queue, and nothing ready waits while a slot is free.
+ * R1  Requests in flight per worker (a replica of an endpoint) ≤ its slots.
+ * R2  Every ready mailbox stands in a run queue of its endpoint, and nothing ready waits while a slot is free that may run it.
  * R3  A policy that throws is counted and replaced by the default decision; no message is lost by it.
  */
 
@@ -14,26 +14,15 @@ import type { Message } from "../model/message";
 import { partitionOf } from "../model/murmur2";
 import { MeasureBook, type MissCause, missCauses } from "../observe/measure";
 import type { Memory, StateStore } from "../state/store";
-import type { Application, Applications } from "./applications";
+import type { Applications } from "./applications";
+import { Endpoint, type Worker } from "./endpoint";
 import { FunctionType } from "./function-type";
 import { Mailbox } from "./mailbox";
 import type { Runnable } from "./policy/policy";
-import { type Share, Shares } from "./shares";
+import type { Share, Shares } from "./shares";
 
 export type { Application, Applications } from "./applications";
-
-export class Endpoint {
-  inFlight = 0;
-  readonly queue: Shares;
-  constructor(
-    readonly index: number,
-    readonly specification: EndpointSpecification,
-    applications: readonly Application[],
-    fault: () => void,
-  ) {
-    this.queue = new Shares(applications, fault);
-  }
-}
+export { Endpoint, type Worker } from "./endpoint";
 
 /** Where messages are ordered by deadline, a batch holds its slot for about this long at most: what is more urgent must not wait for it. */
 const RANKED_BATCH_MS = 10;
@@ -93,6 +82,7 @@ export class Router {
     if (!mailbox) {
       const memory = this.memory(type, id);
       mailbox = new Mailbox(memory.address, type, memory);
+      mailbox.worker = (this.endpoints[type.endpoint] as Endpoint).workerOf(id);
       type.mailboxes.set(id, mailbox);
       this.actors++;
     }
@@ -143,16 +133,16 @@ export class Router {
 
   /** A mailbox that is ready takes its place in the run queue of its oldest message's policy (R2). */
   makeReady(mailbox: Mailbox, now: number): void {
-    const { queue } = this.endpoints[mailbox.type.endpoint] as Endpoint;
+    const queue = mailbox.worker?.queue ?? ((this.endpoints[mailbox.type.endpoint] as Endpoint).queues[0] as Shares);
     mailbox.share = queue.of((mailbox.peek() as Message).application);
     mailbox.readyMs = now;
     queue.push(mailbox.share, mailbox, now);
   }
 
-  /** The next mailbox to run on this endpoint, or undefined when nothing is ready or no slot is free (R1). */
-  pick(endpoint: Endpoint, now: number): Mailbox | undefined {
-    if (endpoint.inFlight >= endpoint.specification.concurrency) return undefined;
-    const share = endpoint.queue.next();
+  /** The next mailbox to run on this worker, or undefined when nothing is ready for it or no slot is free (R1). */
+  pick(worker: Worker, now: number): Mailbox | undefined {
+    if (!worker.free) return undefined;
+    const share = worker.queue.next();
     if (!share) return undefined;
     const chosen = this.#choose(share, now);
     const { taken } = share.lent;
@@ -172,9 +162,9 @@ export class Router {
   }
 
   /** The batch of a picked mailbox: all that waits, within the endpoint's bounds. */
-  take(mailbox: Mailbox, endpoint: Endpoint, now: number): Message[] {
+  take(mailbox: Mailbox, worker: Worker, now: number): Message[] {
     const { measures, costMs } = mailbox.type;
-    const { maxNumBatchRequests, maxBatchBytes } = endpoint.specification;
+    const { maxNumBatchRequests, maxBatchBytes } = worker.endpoint.specification;
     const batch = mailbox.take(Math.min(maxNumBatchRequests, this.#countMax(mailbox)), maxBatchBytes);
     const first = batch[0] as Message;
     measures.inflight++;

@@ -19,11 +19,11 @@ class Fixture {
 
   begin(id = "a", ...messages: Message[]): Invocation {
     const type = this.router.type("ex/fn");
-    const [endpoint] = this.router.endpoints;
-    if (!type || !endpoint) throw new Error("not served");
+    const worker = this.router.endpoints[0]?.workers[0];
+    if (!type || !worker) throw new Error("not served");
     const mailbox = this.router.mailbox(type, id);
     for (const message of messages.length > 0 ? messages : [aMessage()]) this.router.enqueue(mailbox, message, 0);
-    return this.invoker.begin(mailbox, this.router.take(mailbox, endpoint, 0), 7, this.effects);
+    return this.invoker.begin(mailbox, worker, this.router.take(mailbox, worker, 0), 7, this.effects);
   }
 
   judge(invocation: Invocation, overrides: Partial<Replied>): Verdict {

@@ -4,7 +4,7 @@ import { MeasureBook } from "../../src/observe/measure";
 import type { FunctionType } from "../../src/router/function-type";
 import type { Mailbox } from "../../src/router/mailbox";
 import type { Runnable, RunQueue } from "../../src/router/policy/policy";
-import { type Endpoint, endpointOf, Router } from "../../src/router/router";
+import { type Endpoint, endpointOf, Router, type Worker } from "../../src/router/router";
 import { StateStore } from "../../src/state/store";
 import { address, aMessage } from "../support/messages";
 import { applicationsOf, endpointSpecification, moduleSpecification } from "../support/module";
@@ -36,17 +36,17 @@ function enqueue(router: Router, id: string, bytes = 1): Mailbox {
 
 /** Picks and takes as the engine does. */
 function run(router: Router): Mailbox | undefined {
-  const endpoint = endpointAt(router);
-  const mailbox = router.pick(endpoint, 0);
-  if (!mailbox) return undefined;
-  endpoint.inFlight++;
-  router.take(mailbox, endpoint, 0);
+  const worker = endpointAt(router).freeWorker(0);
+  const mailbox = worker && router.pick(worker, 0);
+  if (!worker || !mailbox) return undefined;
+  worker.inFlight++;
+  router.take(mailbox, worker, 0);
   return mailbox;
 }
 
 function end(router: Router, mailbox: Mailbox, ok: boolean): void {
   const batch = [...mailbox.messages()].slice(0, mailbox.phase.kind === "running" ? mailbox.phase.batch : 0);
-  endpointAt(router).inFlight--;
+  (endpointAt(router).workers[0] as Worker).inFlight--;
   if (ok) router.finished(mailbox, batch, 4, 0);
   else router.failed(mailbox, batch, 4, 100, 0);
 }
@@ -104,18 +104,18 @@ describe("Router", () => {
     const endpoint = endpointAt(router);
     const mailbox = enqueue(router, "a");
     enqueue(router, "a");
-    expect(endpoint.queue.length).toBe(1);
+    expect(endpoint.queued).toBe(1);
     run(router);
     enqueue(router, "a");
-    expect(endpoint.queue.length).toBe(0);
+    expect(endpoint.queued).toBe(0);
     end(router, mailbox, false);
     enqueue(router, "a");
-    expect(endpoint.queue.length).toBe(0);
+    expect(endpoint.queued).toBe(0);
     router.rested(mailbox, 100);
-    expect(endpoint.queue.length).toBe(1);
+    expect(endpoint.queued).toBe(1);
     run(router);
     end(router, mailbox, true);
-    expect(endpoint.queue.length).toBe(1); // What came while it rested.
+    expect(endpoint.queued).toBe(1); // What came while it rested.
   });
 
   it("drops an activation that holds nothing, and keeps one that remembers", () => {
@@ -244,7 +244,7 @@ describe("Router", () => {
     const ran: string[] = [];
     for (let mailbox = run(router); mailbox; mailbox = run(router)) ran.push(mailbox.address.id);
     expect([ran, book.policyFaults]).toEqual([order, faults]);
-    expect(endpointAt(router).queue.length).toBe(3 - ran.length);
+    expect(endpointAt(router).queued).toBe(3 - ran.length);
   });
 
   it("R3: a policy that chooses an actor it has not taken out does not run it twice", () => {

@@ -17,7 +17,8 @@ const ROUNDS_MAX = 3;
 export class EndpointDouble {
   /** Address → invocation, of the present tenure. */
   readonly #inFlight = new Map<string, number>();
-  readonly #perEndpoint: number[] = [];
+  /** "endpoint/replica" → requests in flight. */
+  readonly #perReplica = new Map<string, number>();
   /** Address → the messages of its last request, while that is not answered well. */
   readonly #unfinished = new Map<string, string>();
   /** The address whose answer, which asks for states, is being applied; and how many such rounds each has had at once. */
@@ -34,7 +35,7 @@ export class EndpointDouble {
     this.#tenure++;
     this.#inFlight.clear();
     this.#unfinished.clear();
-    this.#perEndpoint.length = 0;
+    this.#perReplica.clear();
     this.#waiting = [];
   }
 
@@ -139,18 +140,22 @@ export class EndpointDouble {
       throw new Violation("one request in flight per address", told);
     }
     this.#inFlight.set(address, effect.invocation);
-    const count = (this.#perEndpoint[effect.endpoint] ?? 0) + 1;
-    this.#perEndpoint[effect.endpoint] = count;
-    const most = this.process.world.scenario.module.endpoints[effect.endpoint]?.concurrency ?? 0;
+    const replica = replicaOf(effect);
+    const count = (this.#perReplica.get(replica) ?? 0) + 1;
+    this.#perReplica.set(replica, count);
+    const endpoint = this.process.world.scenario.module.endpoints[effect.endpoint];
+    const most = endpoint?.urls[effect.replica] === undefined ? 0 : endpoint.concurrency;
     if (count > most)
-      throw new Violation(
-        "memory stays within bounds",
-        `${count} requests in flight to endpoint ${effect.endpoint}, which takes ${most}`,
-      );
+      throw new Violation("memory stays within bounds", `${count} requests in flight to replica ${replica}, which takes ${most}`);
   }
 
   #leave(address: string, effect: Dispatch): void {
     this.#inFlight.delete(address);
-    this.#perEndpoint[effect.endpoint] = (this.#perEndpoint[effect.endpoint] ?? 1) - 1;
+    const replica = replicaOf(effect);
+    this.#perReplica.set(replica, (this.#perReplica.get(replica) ?? 1) - 1);
   }
+}
+
+function replicaOf({ endpoint, replica }: Dispatch): string {
+  return `${endpoint}/${replica}`;
 }

@@ -180,7 +180,8 @@ export const TEETH: readonly Tooth[] = [
     what: "what waits in a run queue is taken out of it now and then",
     caughtBy: ["no runnable message waits unscheduled", "everything drains"],
     effects: (effects, process) => {
-      for (const { queue } of process.engine.life.router.endpoints) if (queue.length > 3) queue.next()?.queue.pop(process.clock);
+      for (const { queues } of process.engine.life.router.endpoints)
+        for (const queue of queues) if (queue.length > 3) queue.next()?.queue.pop(process.clock);
       return effects;
     },
   },

@@ -50,8 +50,8 @@ export class Watch {
     const now = this.world.agenda.now;
     let stuck = false;
     if (engine.tenure.phase.kind === "running" && !process.sink.committing) {
-      for (const { queue, inFlight, specification } of engine.life.router.endpoints) {
-        if (queue.length > 0 && inFlight < specification.concurrency) stuck = true;
+      for (const { workers } of engine.life.router.endpoints) {
+        if (workers.some(({ queue, free }) => queue.length > 0 && free)) stuck = true;
       }
       stuck ||= this.#forgotten(process);
     }
