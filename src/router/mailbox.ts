@@ -15,6 +15,8 @@
  * M2  At most one invocation of an address is in flight.
  * M3  A failed batch is sent again as it was before anything behind it: resting remembers its size.
  * M4  It stands in a run queue exactly while it is ready.
+ * M5  A critical message is in no batch with an ordinary one, and in one with critical ones of its own barrier only, on a lane of a
+ *     dual-mode actor: there all of them are one batch, whatever its size (DUAL-MODE.md 2.3).
  */
 import type { Address } from "../model/address";
 import { invariant } from "../model/errors";
@@ -32,6 +34,16 @@ export type MailboxPhase =
   /** `batch` = how many messages, from the head, are in flight. */
   | { readonly kind: "running"; readonly batch: number; readonly attempt: number }
   | { readonly kind: "resting"; readonly batch: number; readonly attempt: number; readonly untilMs: number };
+
+/** The dual-mode actor a mailbox is a lane of (scaling/dual-actor.ts). */
+export interface LaneOwner {
+  /** A message for the actor: its owner gives it a lane when it may run. */
+  received(message: Message, now: number): void;
+  /** So many messages of this lane are finished. */
+  batchFinished(lane: Mailbox, messages: number): void;
+  /** The lane has nothing more to do. */
+  idle(lane: Mailbox, now: number): void;
+}
 
 const IDLE: MailboxPhase = { kind: "idle" };
 const READY: MailboxPhase = { kind: "ready" };
@@ -52,6 +64,10 @@ export class Mailbox implements Runnable {
   share: Share | undefined;
   /** The worker it is pinned to; undefined: any of its endpoint's. */
   worker: Worker | undefined;
+  /** undefined: an exclusive actor's only lane. */
+  owner: LaneOwner | undefined;
+  /** It is a lane of a dual-mode actor: M5. */
+  lane = false;
   /** Attempts made with the batch at the head, and its size (0: not fixed): M3. */
   #attempt = 0;
   #fixedBatch = 0;
@@ -92,17 +108,25 @@ export class Mailbox implements Runnable {
   /** The next batch: the failed one again, or as many as fit. At least one. */
   take(countMax: number, bytesMax: number): Message[] {
     invariant(this.phase.kind === "ready", "M2: only a ready mailbox is run");
+    const head = this.#head as Message;
+    const critical = head.mark?.critical === true;
     const batch: Message[] = [];
-    const most = this.#fixedBatch > 0 ? this.#fixedBatch : countMax;
+    const most = this.#fixedBatch > 0 ? this.#fixedBatch : critical ? this.#criticalMax : countMax;
     let bytes = 0;
-    for (let message = this.#head; message && batch.length < most; message = message.next) {
+    for (let message: Message | undefined = head; message && batch.length < most; message = message.next) {
       bytes += message.bytes;
-      if (batch.length > 0 && bytes > bytesMax && this.#fixedBatch === 0) break;
+      if (batch.length > 0 && this.#fixedBatch === 0) {
+        if (critical ? !ofOneBarrier(head, message) : bytes > bytesMax || message.mark?.critical === true) break; // M5
+      }
       batch.push(message);
     }
     this.#attempt++;
     this.phase = { kind: "running", batch: batch.length, attempt: this.#attempt };
     return batch;
+  }
+
+  get #criticalMax(): number {
+    return this.lane ? Number.POSITIVE_INFINITY : 1;
   }
 
   /** The running batch is finished and leaves. True if more waits: the mailbox is ready again. */
@@ -135,7 +159,50 @@ export class Mailbox implements Runnable {
     this.phase = READY;
   }
 
+  /** Takes these out, as far as they wait and are not next. What is left keeps its order. */
+  extract(wanted: ReadonlySet<Message>): Message[] {
+    const taken: Message[] = [];
+    let last = this.#head;
+    for (let next = this.#fixed; next > 1; next--) last = last?.next;
+    while (last?.next) {
+      const message = last.next;
+      if (wanted.has(message)) {
+        last.next = message.next;
+        message.next = undefined;
+        taken.push(message);
+      } else last = message;
+    }
+    this.#tail = last;
+    this.#length -= taken.length;
+    if (taken.length > 0 && this.#minima) this.#rank();
+    return taken;
+  }
+
+  /** How many from the head stay where they are: what is in flight or is to be sent again as it was, or else the next. */
+  get #fixed(): number {
+    return this.phase.kind === "running" || this.phase.kind === "resting" ? this.phase.batch : Math.max(1, this.#fixedBatch);
+  }
+
+  #rank(): void {
+    this.#minima = new Minima();
+    let place = this.#left;
+    for (const { rank } of this.messages()) {
+      if (rank < Number.POSITIVE_INFINITY) this.#minima.joined(rank, place);
+      place++;
+    }
+  }
+
+  /** What no invocation holds. */
+  *waitingMessages(): IterableIterator<Message> {
+    let held = this.phase.kind === "running" ? this.phase.batch : 0;
+    for (const message of this.messages()) if (held-- <= 0) yield message;
+  }
+
   *messages(): IterableIterator<Message> {
     for (let message = this.#head; message; message = message.next) yield message;
   }
+}
+
+function ofOneBarrier({ mark: one }: Message, { mark: other }: Message): boolean {
+  return other?.critical === true && other.series === one?.series && other.barrier === one.barrier;
 }

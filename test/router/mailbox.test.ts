@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { InvariantError } from "../../src/model/errors";
-import type { Message } from "../../src/model/message";
+import type { Mark, Message } from "../../src/model/message";
 import { FunctionMeasures } from "../../src/observe/measure";
 import { FunctionType } from "../../src/router/function-type";
 import { Mailbox, type MailboxPhase } from "../../src/router/mailbox";
@@ -11,6 +11,24 @@ function aMailbox(): Mailbox {
   const states = new TypeStates("ex/fn");
   const type = new FunctionType("ex", "fn", "ex/fn", 0, states, new FunctionMeasures("ex/fn"));
   return new Mailbox(address("a"), type, new Memory(address("a"), states, 0));
+}
+
+function critical(barrier: number, series = "window"): Mark {
+  return { critical: true, series, barrier, after: -1, channel: "" };
+}
+
+/** The mark of an ordinary message. */
+function at(after: number): Mark {
+  return { critical: false, series: "", barrier: -1, after, channel: "" };
+}
+
+function batchSizes(mailbox: Mailbox, countMax = 10): number[] {
+  const sizes: number[] = [];
+  while (mailbox.phase.kind === "ready") {
+    sizes.push(mailbox.take(countMax, 100).length);
+    mailbox.finish();
+  }
+  return sizes;
 }
 
 type PhaseKind = MailboxPhase["kind"];
@@ -117,6 +135,34 @@ describe("Mailbox", () => {
     expect(mailbox.finish()).toBe(true);
     expect(mailbox.take(10, 100)).toEqual(messages.slice(2));
     expect(mailbox.phase).toEqual({ kind: "running", batch: 1, attempt: 1 }); // A new batch counts anew.
+  });
+
+  it("M5: takes critical messages one by one, and never with ordinary ones", () => {
+    const mailbox = aMailbox();
+    for (const mark of [undefined, at(-1), critical(1), critical(1), critical(2), undefined, critical(2)]) {
+      mailbox.enqueue(aMessage({ mark }));
+    }
+    expect(batchSizes(mailbox)).toEqual([2, 1, 1, 1, 1, 1]);
+  });
+
+  it("M5: takes the critical messages of one barrier together on a lane of a dual-mode actor, without bounds", () => {
+    const mailbox = aMailbox();
+    mailbox.lane = true;
+    const marks = [undefined, critical(1), critical(1), critical(1), critical(1, "other"), critical(2), at(3), critical(2)];
+    for (const mark of marks) mailbox.enqueue(aMessage({ mark, bytes: 90 }));
+    expect(batchSizes(mailbox, 2)).toEqual([1, 3, 1, 1, 1, 1]);
+  });
+
+  it("M3, M5: sends failed critical messages again as they were", () => {
+    const mailbox = aMailbox();
+    mailbox.lane = true;
+    for (const mark of [critical(1), critical(1)]) mailbox.enqueue(aMessage({ mark }));
+    const batch = mailbox.take(1, 1);
+    mailbox.fail(10);
+    mailbox.enqueue(aMessage({ mark: critical(1) }));
+    mailbox.rested();
+    expect(batch).toHaveLength(2);
+    expect(mailbox.take(1, 1)).toEqual(batch);
   });
 
   it("finished messages hold nothing behind them", () => {

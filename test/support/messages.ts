@@ -1,7 +1,7 @@
 /** Messages, memories and mailboxes for tests of single rooms. */
 import { typedValueHead } from "../../src/functions/wire";
 import type { Address } from "../../src/model/address";
-import { Message, type Provenance, type RecordEntry } from "../../src/model/message";
+import { type Mark, Message, type Provenance, type RecordEntry } from "../../src/model/message";
 import { TypedValue } from "../../src/model/typed-value";
 
 export const NO_PROVENANCE: Provenance = { timestampMs: 0, headers: [], traceparent: undefined };
@@ -22,11 +22,12 @@ export interface MessageFields {
   admittedMs?: number;
   deadlineMs?: number;
   provenance?: Provenance;
+  mark?: Mark | undefined;
 }
 
 export function aMessage(fields: MessageFields = {}): Message {
   const value = Buffer.from(fields.text ?? "");
-  return new Message(
+  const message = new Message(
     fields.target ?? address("a"),
     fields.caller,
     new TypedValue(typedValueHead(fields.typename ?? "ex/text"), value),
@@ -39,4 +40,6 @@ export function aMessage(fields: MessageFields = {}): Message {
     0,
     fields.provenance ?? NO_PROVENANCE,
   );
+  message.mark = fields.mark;
+  return message;
 }
