@@ -66,8 +66,6 @@ export class Mailbox implements Runnable {
   worker: Worker | undefined;
   /** undefined: an exclusive actor's only lane. */
   owner: LaneOwner | undefined;
-  /** It is a lane of a dual-mode actor: M5. */
-  lane = false;
   /** Attempts made with the batch at the head, and its size (0: not fixed): M3. */
   #attempt = 0;
   #fixedBatch = 0;
@@ -126,7 +124,7 @@ export class Mailbox implements Runnable {
   }
 
   get #criticalMax(): number {
-    return this.lane ? Number.POSITIVE_INFINITY : 1;
+    return this.owner ? Number.POSITIVE_INFINITY : 1;
   }
 
   /** The running batch is finished and leaves. True if more waits: the mailbox is ready again. */

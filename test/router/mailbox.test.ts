@@ -147,7 +147,7 @@ describe("Mailbox", () => {
 
   it("M5: takes the critical messages of one barrier together on a lane of a dual-mode actor, without bounds", () => {
     const mailbox = aMailbox();
-    mailbox.lane = true;
+    mailbox.owner = { received() {}, batchFinished() {}, idle() {} };
     const marks = [undefined, critical(1), critical(1), critical(1), critical(1, "other"), critical(2), at(3), critical(2)];
     for (const mark of marks) mailbox.enqueue(aMessage({ mark, bytes: 90 }));
     expect(batchSizes(mailbox, 2)).toEqual([1, 3, 1, 1, 1, 1]);
@@ -155,7 +155,7 @@ describe("Mailbox", () => {
 
   it("M3, M5: sends failed critical messages again as they were", () => {
     const mailbox = aMailbox();
-    mailbox.lane = true;
+    mailbox.owner = { received() {}, batchFinished() {}, idle() {} };
     for (const mark of [critical(1), critical(1)]) mailbox.enqueue(aMessage({ mark }));
     const batch = mailbox.take(1, 1);
     mailbox.fail(10);
