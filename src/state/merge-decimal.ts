@@ -1,0 +1,74 @@
+/**
+ * The numbers of JSON as they are written, to any length: a reader that made doubles of them would take two long ids for one.
+ * Grammar (RFC 8259): [ "-" ] digits [ "." digits ] [ ( "e" / "E" ) [ "+" / "-" ] digits ].
+ */
+
+const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
+/** In normal form already: no fraction, no exponent, and no zero at the end that would become one. */
+const PLAIN = /^-?[1-9](?:\d*[1-9])?$/;
+
+/** sign × 0.digits × 10^point. Digits begin and end with another digit than 0; zero has none, and no sign. */
+interface Decimal {
+  readonly negative: boolean;
+  readonly digits: string;
+  readonly point: bigint;
+}
+
+function decimalOf(text: string): Decimal {
+  const [, sign, whole = "", fraction = "", exponent = "0"] = NUMBER.exec(text) ?? [];
+  const written = whole + fraction;
+  const digits = written.replace(/^0+/, "");
+  const leading = written.length - digits.length;
+  const significant = withoutZerosAtEnd(digits);
+  if (significant === "") return { negative: false, digits: "", point: 0n };
+  return { negative: sign === "-", digits: significant, point: BigInt(exponent) + BigInt(whole.length - leading) };
+}
+
+/** Not /0+$/: that tries again at every zero it meets, which takes quadratic time. */
+function withoutZerosAtEnd(digits: string): string {
+  let end = digits.length;
+  while (end > 0 && digits.charCodeAt(end - 1) === 0x30) end--;
+  return digits.slice(0, end);
+}
+
+/** One text for each number, however it is written: 10, 1e1 and 10.0 are the same. */
+export function canonicalNumber(text: string): string {
+  if (PLAIN.test(text)) return text;
+  const { negative, digits, point } = decimalOf(text);
+  if (digits === "") return "0";
+  const exponent = point - BigInt(digits.length);
+  return `${negative ? "-" : ""}${digits}${exponent === 0n ? "" : `e${exponent}`}`;
+}
+
+/** < 0: the first is smaller; 0: they are the same number. */
+export function compareNumbers(first: string, second: string): number {
+  const one = decimalOf(first);
+  const other = decimalOf(second);
+  const signs = signOf(one) - signOf(other);
+  if (signs !== 0) return signs;
+  return one.negative ? compareMagnitudes(other, one) : compareMagnitudes(one, other);
+}
+
+function signOf({ negative, digits }: Decimal): number {
+  if (digits === "") return 0;
+  return negative ? -1 : 1;
+}
+
+/** Digits stand behind the point, so that they compare as texts do. */
+function compareMagnitudes(one: Decimal, other: Decimal): number {
+  if (one.point !== other.point) return one.point < other.point ? -1 : 1;
+  if (one.digits === other.digits) return 0;
+  return one.digits < other.digits ? -1 : 1;
+}
+
+/** Written without a fraction and without an exponent. */
+export function isInteger(text: string): boolean {
+  return /^-?\d+$/.test(text);
+}
+
+/** Whole numbers are added exactly, others as doubles; undefined when doubles cannot hold the result. */
+export function addNumbers(first: string, second: string): string | undefined {
+  if (isInteger(first) && isInteger(second)) return (BigInt(first) + BigInt(second)).toString();
+  const sum = Number(first) + Number(second);
+  return Number.isFinite(sum) ? String(sum) : undefined;
+}
