@@ -25,6 +25,9 @@ export type UnitFailure =
   /** The broker refused it and the transaction was aborted; nothing of it is visible. */
   | "aborted";
 
+/** `connection`: refused, lost, or none in time. `timeout`: the request was sent and not answered in time. */
+export type ReplicaFailure = "connection" | "timeout";
+
 export type Event =
   // ── ownership: shards ──────────────────────────────────────────────────────────────────────────────────────────
   /** The group gives this router these shards and inputs, instead of what it gave before. Member id = ours in the group. */
@@ -84,7 +87,13 @@ export type Event =
       readonly retryAfterMs: number | undefined;
     }
   /** No answer: refused, timed out, too large, connection lost. */
-  | { readonly kind: "invocation_failed"; readonly invocation: number; readonly reason: string }
+  | {
+      readonly kind: "invocation_failed";
+      readonly invocation: number;
+      readonly reason: string;
+      /** What it says of the replica; nothing where there was an answer that cannot be used, or no request. */
+      readonly failure?: ReplicaFailure;
+    }
   // ── egress ─────────────────────────────────────────────────────────────────────────────────────────────────────
   | {
       readonly kind: "topic_described";

@@ -6,7 +6,7 @@
  */
 import type { EndpointSpecification } from "../config/specification";
 import type { Effect } from "../effect";
-import type { Event } from "../event";
+import type { Event, ReplicaFailure } from "../event";
 import type { Log } from "../observe/log";
 import { type ClientOptions, Connections } from "./http-connections";
 import { CallDeadlines } from "./http-deadlines";
@@ -51,16 +51,21 @@ export function openEndpoints(
   emit: (event: Event) => void,
   log: Log,
 ): Endpoints {
-  const endpoints = specifications.map((specification) => new HttpEndpoint(specification, emit, log));
+  const endpoints = specifications.map((specification) => {
+    const options = clientOptions(specification);
+    return specification.urls.map((url) => new HttpReplica(url, specification, options, emit, log));
+  });
+  const replicas = endpoints.flat();
   return {
     perform(effect) {
-      const endpoint = endpoints[effect.endpoint];
-      if (endpoint !== undefined) endpoint.perform(effect);
-      else emit({ kind: "invocation_failed", invocation: effect.invocation, reason: `there is no endpoint ${effect.endpoint}` });
+      const { endpoint, invocation, replica } = effect;
+      const chosen = endpoints[endpoint]?.[replica];
+      if (chosen !== undefined) chosen.perform(effect);
+      else emit({ kind: "invocation_failed", invocation, reason: `there is no endpoint ${endpoint} with a replica ${replica}` });
     },
-    inFlight: () => endpoints.reduce((sum, endpoint) => sum + endpoint.inFlight, 0),
+    inFlight: () => replicas.reduce((sum, replica) => sum + replica.inFlight, 0),
     async close() {
-      await Promise.all(endpoints.map((endpoint) => endpoint.close()));
+      await Promise.all(replicas.map((replica) => replica.close()));
     },
   };
 }
@@ -70,21 +75,22 @@ interface Route {
   readonly connections: Connections;
 }
 
-class HttpEndpoint implements ExchangeOwner {
+/** One replica of an endpoint: replicas share no connections, so that each can use all its slots. */
+class HttpReplica implements ExchangeOwner {
   readonly #deadlines: CallDeadlines;
   readonly #routes = new Map<string, Route>();
   readonly #origins = new Map<string, Connections>();
   readonly #open = new Set<Exchange>();
-  readonly #options: ClientOptions;
   #closed = false;
 
   constructor(
+    readonly url: string,
     readonly specification: EndpointSpecification,
+    readonly options: ClientOptions,
     readonly emit: (event: Event) => void,
     readonly log: Log,
   ) {
     this.#deadlines = new CallDeadlines(specification.transport.callTimeoutMs);
-    this.#options = clientOptions(specification);
   }
 
   get inFlight(): number {
@@ -114,9 +120,10 @@ class HttpEndpoint implements ExchangeOwner {
     this.emit({ kind: "invocation_replied", invocation: exchange.invocation, status, contentType, body, retryAfterMs });
   }
 
-  failed(exchange: Exchange, reason: string): void {
+  failed(exchange: Exchange, reason: string, failure: ReplicaFailure | undefined): void {
     this.#settle(exchange);
-    this.emit({ kind: "invocation_failed", invocation: exchange.invocation, reason });
+    const { invocation } = exchange;
+    this.emit({ kind: "invocation_failed", invocation, reason, ...(failure === undefined ? {} : { failure }) });
   }
 
   async close(): Promise<void> {
@@ -147,7 +154,7 @@ class HttpEndpoint implements ExchangeOwner {
 
   #newRoute(functionName: string): Route {
     if (this.#routes.size >= targetsMax) this.#forgetRoutes();
-    const target = targetOf(this.specification.urls[0] as string, functionName);
+    const target = targetOf(this.url, functionName);
     const route = { path: target.path, connections: this.#connectionsTo(target) };
     this.#routes.set(functionName, route);
     return route;
@@ -159,9 +166,9 @@ class HttpEndpoint implements ExchangeOwner {
     if (connections === undefined) {
       const { transport, concurrency } = this.specification;
       const socket = target.socketPath === undefined ? {} : { socketPath: target.socketPath };
-      const connect = { ...(this.#options.connect as object), ...socket };
+      const connect = { ...(this.options.connect as object), ...socket };
       const connectionsMax = Math.max(transport.poolSize, concurrency);
-      connections = new Connections(target.origin, { ...this.#options, connect }, connectionsMax, transport.poolSize);
+      connections = new Connections(target.origin, { ...this.options, connect }, connectionsMax, transport.poolSize);
       this.#origins.set(key, connections);
       this.log("debug", `endpoint ${this.specification.id}: functions are called at ${key}`);
     }

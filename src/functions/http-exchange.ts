@@ -12,8 +12,9 @@
 import { gunzip, type InputType, inflate, inflateRaw, type ZlibOptions } from "node:zlib";
 import type { Client, Dispatcher } from "undici";
 import type { EndpointSpecification } from "../config/specification";
+import type { ReplicaFailure } from "../event";
 import type { Timed } from "./http-deadlines";
-import { failureReason } from "./http-reason";
+import { failureReason, replicaFailure } from "./http-reason";
 
 export interface ExchangeOwner {
   readonly specification: EndpointSpecification;
@@ -24,7 +25,7 @@ export interface ExchangeOwner {
     body: Uint8Array,
     retryAfterMs: number | undefined,
   ): void;
-  failed(exchange: Exchange, reason: string): void;
+  failed(exchange: Exchange, reason: string, failure: ReplicaFailure | undefined): void;
 }
 
 /** Where the exchange's connection goes back to. */
@@ -74,15 +75,15 @@ export class Exchange implements Dispatcher.DispatchHandler, Timed {
   }
 
   expire(): void {
-    this.fail(`no reply within ${this.owner.specification.transport.callTimeoutMs} ms`);
+    this.fail(`no reply within ${this.owner.specification.transport.callTimeoutMs} ms`, "timeout");
   }
 
   /** Answers with a failure and gives the request up, if it is not answered yet (H1). */
-  fail(reason: string): void {
+  fail(reason: string, failure?: ReplicaFailure): void {
     if (this.#phase === "answered") return;
     this.#phase = "answered";
     this.#forgetReply();
-    this.owner.failed(this, reason);
+    this.owner.failed(this, reason, failure);
     if (this.#client === undefined) return;
     if (this.#controller !== undefined) this.#controller.abort(ended);
     // Not written yet, so still connecting: only the whole client can be given up. It reports the error to us (H2).
@@ -125,7 +126,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Timed {
     if (this.#phase === "answered") return;
     this.#phase = "answered";
     this.#forgetReply();
-    this.owner.failed(this, failureReason(error, this.owner.specification.transport));
+    this.owner.failed(this, failureReason(error, this.owner.specification.transport), replicaFailure(error));
   }
 
   #answer(body: Uint8Array): void {

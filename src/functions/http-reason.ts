@@ -1,5 +1,20 @@
-/** Why a request got no answer, in words for people: logs and the dead letter's provenance show them. */
+/** Why a request got no answer: in words for people (logs and the dead letter's provenance show them), and what it says of the replica. */
 import type { TransportSpecification } from "../config/specification";
+import type { ReplicaFailure } from "../event";
+
+/** These come from an answer that cannot be used: whoever gave it is there. */
+const ANSWERED = [
+  "UND_ERR_HEADERS_OVERFLOW",
+  "UND_ERR_RES_CONTENT_LENGTH_MISMATCH",
+  "UND_ERR_RES_EXCEEDED_MAX_SIZE",
+  "UND_ERR_INVALID_ARG",
+];
+
+export function replicaFailure(error: Error): ReplicaFailure | undefined {
+  const code = (error as NodeJS.ErrnoException).code ?? "";
+  if (code === "UND_ERR_HEADERS_TIMEOUT" || code === "UND_ERR_BODY_TIMEOUT") return "timeout";
+  return ANSWERED.includes(code) || error.name === "HTTPParserError" ? undefined : "connection";
+}
 
 export function failureReason(error: Error, transport: TransportSpecification): string {
   switch ((error as NodeJS.ErrnoException).code) {

@@ -82,7 +82,7 @@ class Harness {
 
   call(
     body: string | Uint8Array = "hello",
-    more: { functionName?: string; traceparent?: string; endpoint?: number } = {},
+    more: { functionName?: string; traceparent?: string; endpoint?: number; replica?: number } = {},
   ): Promise<Answer> {
     const invocation = this.#next++;
     return new Promise((resolve) => {
@@ -91,7 +91,7 @@ class Harness {
         kind: "dispatch",
         invocation,
         endpoint: more.endpoint ?? 0,
-        replica: 0,
+        replica: more.replica ?? 0,
         functionName: more.functionName ?? "greeter",
         traceparent: more.traceparent,
         body: typeof body === "string" ? Buffer.from(body) : body,
@@ -109,6 +109,12 @@ class Harness {
     const answer = await this.call(...call);
     if (answer.kind !== "invocation_failed") throw new Error(`replied with ${answer.status}`);
     return answer.reason;
+  }
+
+  /** What a request without reply says of the replica. */
+  async failure(...call: Parameters<Harness["call"]>): Promise<string> {
+    const answer = await this.call(...call);
+    return answer.kind === "invocation_failed" ? (answer.failure ?? "neither") : `replied with ${answer.status}`;
   }
 }
 
@@ -417,6 +423,53 @@ describe("the reply", () => {
   });
 });
 
+describe("several replicas", () => {
+  const named = (name: string) => listen(http.createServer(whole((_request, response) => response.end(name))));
+
+  test("each gets what is sent to it, also when two of them share host and port", async () => {
+    const [one, two] = [await named("one"), await named("two")];
+    const path = await listen(http.createServer((request, response) => response.end(request.url)));
+    const urls = [
+      `http://127.0.0.1:${one}/{function.name}`,
+      `http://127.0.0.1:${two}/{function.name}`,
+      `http://127.0.0.1:${path}/a/{function.name}`,
+      `http://127.0.0.1:${path}/b/{function.name}`,
+    ];
+    const harness = open(specification("http://unused.invalid/"), specification("", {}, { urls }));
+    const bodies: string[] = [];
+    for (const functionName of ["f", "g"])
+      for (const replica of [3, 0, 2, 1]) {
+        bodies.push(Buffer.from((await harness.replied("", { endpoint: 1, replica, functionName })).body).toString());
+      }
+    expect(bodies).toEqual(["/b/f", "one", "/a/f", "two", "/b/g", "one", "/a/g", "two"]);
+  });
+
+  test("one that does not answer takes no connection from another of the same host and port", async () => {
+    const port = await listen(
+      http.createServer((request, response) => {
+        if (request.url === "/well") response.end("well");
+      }),
+    );
+    const urls = [`http://127.0.0.1:${port}/stuck`, `http://127.0.0.1:${port}/well`];
+    const harness = open(specification("", { poolSize: 1 }, { urls, concurrency: 1 }));
+    const stuck = harness.call("", { replica: 0 });
+    expect((await harness.replied("", { replica: 1 })).body).toEqual(Buffer.from("well"));
+    expect(harness.endpoints.inFlight()).toBe(1);
+    await harness.endpoints.close();
+    expect(await stuck).toMatchObject({ reason: "router is stopping" });
+  });
+
+  test("one that is not there does not keep the others from answering", async () => {
+    const gone = await listen(net.createServer());
+    await closing.pop()?.();
+    const harness = open(
+      specification("", {}, { urls: [`http://127.0.0.1:${gone}/`, `http://127.0.0.1:${await named("there")}/`] }),
+    );
+    expect(await harness.failure("", { replica: 0 })).toBe("connection");
+    expect((await harness.replied("", { replica: 1 })).body).toEqual(Buffer.from("there"));
+  });
+});
+
 describe("no reply", () => {
   test("because nobody listens", async () => {
     const server = http.createServer();
@@ -489,9 +542,33 @@ describe("no reply", () => {
 
   test("because there is no such endpoint, or its template makes no address", async () => {
     const harness = open(specification("ftp://x/"), specification("http+unix:///tmp/x/path"));
-    expect(await harness.reason("", { endpoint: 7 })).toBe("there is no endpoint 7");
+    expect(await harness.reason("", { endpoint: 7 })).toBe("there is no endpoint 7 with a replica 0");
+    expect(await harness.reason("", { replica: 1 })).toBe("there is no endpoint 0 with a replica 1");
     expect(await harness.reason()).toContain("expected http, https, http+unix or https+unix");
     expect(await harness.reason("", { endpoint: 1 })).toContain("must end in .sock");
+  });
+
+  test("says of the replica that it cannot be reached, or takes too long, or nothing", async () => {
+    const unused = await listen(net.createServer());
+    await closing.pop()?.();
+    const refused = open(specification(`http://127.0.0.1:${unused}/`));
+    const mute = await listen(net.createServer());
+    const connecting = open(specification(`https://127.0.0.1:${mute}/`, { connectTimeoutMs: 50 }));
+    const lost = await serve((request) => request.socket.destroy());
+    expect([await refused.failure(), await connecting.failure(), await lost.failure()]).toEqual(Array(3).fill("connection"));
+    const called = await serve(silent, { callTimeoutMs: 50 });
+    const read = await serve(silent, { readTimeoutMs: 50 });
+    const broken = await serve((_request, response) => response.write("some"), { readTimeoutMs: 50 });
+    expect([await called.failure(), await read.failure(), await broken.failure()]).toEqual(Array(3).fill("timeout"));
+    const large = await serve(answer(200, {}, Buffer.alloc(11)), { payloadMaxBytes: 10 });
+    const strange = await serveBytes("SSH-2.0-OpenSSH_9.2\r\n");
+    const headers = await serveBytes(`HTTP/1.1 200 OK\r\nx: ${"y".repeat(100_000)}\r\n\r\n`);
+    const encoded = await serve(answer(200, { "content-encoding": "br" }, "x"));
+    const nowhere = open(specification("ftp://x/"));
+    const answered = [large, strange, headers, encoded, nowhere];
+    expect(await Promise.all(answered.map((each) => each.failure()))).toEqual(Array(5).fill("neither"));
+    await called.endpoints.close();
+    expect(await called.failure()).toBe("neither");
   });
 
   test("leaves the endpoint usable: the next request finds a connection", async () => {
