@@ -1,11 +1,17 @@
 /** `io.statefun.endpoints.v1/http` and `v2/http` with their transports. STATEFUN.md §3.3. */
 import type { Fields, Place } from "./place";
+import { parseWhole } from "./quantity";
 import type { EndpointSpecification, FunctionPattern, TlsSpecification, TransportSpecification } from "./specification";
 import { ASYNC, OKHTTP, SHAPES } from "./vocabulary";
 
 /** StateFun turns its threshold off with 0 or less; a batch is then bounded by its bytes alone. */
 export const BATCH_REQUESTS_UNCAPPED = 2_147_483_647;
 
+const PLACEMENTS: readonly EndpointSpecification["placement"][] = ["any", "home"];
+const SLOTS = 64;
+/** What `auto` may find when nobody bounds it. */
+const SLOTS_MAX = 1000;
+const SLOTS_RANGE = { min: 1, max: 100_000 };
 const MINUTE_MS = 60_000;
 const MIB = 1024 * 1024;
 const PAYLOAD_MAX_BYTES = 32 * MIB;
@@ -20,21 +26,27 @@ export function readEndpoint(spec: Place, version: "v1" | "v2"): EndpointDraft {
   const fields: Fields<EndpointName> | undefined = spec.fields(version === "v1" ? SHAPES.endpointV1 : SHAPES.endpointV2);
   if (fields === undefined) return { functions: [], specification: undefined };
   const functions = readFunctions(fields);
-  const url = readUrl(fields);
+  const urls = readUrls(fields);
   const maxNumBatchRequests = readBatchRequests(fields.take("maxNumBatchRequests"));
-  const concurrency = fields.take("concurrency")?.whole({ min: 1, max: 100_000 }) ?? 64;
+  const placement = fields.take("placement")?.choice(PLACEMENTS) ?? "any";
+  const concurrencyShape = version === "v1" ? SHAPES.endpointV1Concurrency : SHAPES.endpointV2Concurrency;
+  const slots = readConcurrency(fields.take("concurrency"), concurrencyShape);
   const maxBatchBytes = fields.take("maxBatchBytes")?.size({ min: 1 }) ?? 4 * MIB;
   const transport =
     version === "v1" ? readOkhttp(fields.take("timeouts"), "endpointV1Timeouts") : readTransport(fields.take("transport"));
-  if (url === undefined || functions.length === 0) return { functions, specification: undefined };
+  if (placement === "home" && urls?.length === 1) {
+    fields
+      .take("placement")
+      ?.warn("has no effect with one URL: it is everybody's home", { expected: "urls with several of them" });
+  }
+  if (urls === undefined || functions.length === 0) return { functions, specification: undefined };
   const specification = {
     id: functions.map(({ text }) => text).join(", "),
     functions: functions.map(({ pattern }) => pattern),
-    urls: [url],
-    placement: "any" as const,
-    adaptive: false,
+    urls,
+    placement,
     maxNumBatchRequests,
-    concurrency,
+    ...slots,
     maxBatchBytes,
     transport,
   };
@@ -63,18 +75,67 @@ function readFunctions(fields: Fields<EndpointName>): EndpointDraft["functions"]
   });
 }
 
-function readUrl(fields: Fields<EndpointName>): string | undefined {
-  const expected = "http://host/path or https://host/path; {function.name} stands for the function's name";
-  const place = fields.need("urlPathTemplate", expected);
+const URL_EXPECTED = "http://host/path or https://host/path; {function.name} stands for the function's name";
+const URLS_EXPECTED = "a list of URLs of replicas, not empty";
+
+/** One URL, as in StateFun; several replicas are ours. Undefined when one is wrong. */
+function readUrls(fields: Fields<EndpointName>): readonly string[] | undefined {
+  const several = fields.take("urls");
+  if (several === undefined) {
+    const url = readUrl(fields.need("urlPathTemplate", `${URL_EXPECTED} (or urls, a list of them)`));
+    return url === undefined ? undefined : [url];
+  }
+  if (fields.take("urlPathTemplate") !== undefined) {
+    several.fail("stands beside urlPathTemplate", { expected: "one of them: urls lists all replicas" });
+  }
+  if (several.empty) return several.fail("is empty", { expected: URLS_EXPECTED });
+  const read = new Map<string, { readonly text: string; readonly place: Place }>();
+  const items = several.items(URLS_EXPECTED);
+  for (const place of items ?? []) {
+    const text = readUrl(place);
+    if (text === undefined) continue;
+    const earlier = read.get(filledIn(text).href);
+    if (earlier === undefined) read.set(filledIn(text).href, { text, place });
+    else place.fail(`is also a replica at ${earlier.place.position}`, { value: text, expected: "every replica once" });
+  }
+  return items === undefined || read.size < items.length ? undefined : [...read.values()].map(({ text }) => text);
+}
+
+function readUrl(place: Place | undefined): string | undefined {
+  const expected = URL_EXPECTED;
   const text = place?.filled(expected);
   if (place === undefined || text === undefined) return undefined;
   if (/^https?\+unix:/.test(text)) return place.fail("is a Unix socket, which is not supported", { value: text, expected });
   const stray = /\{(?!function\.name\})[^{}]*\}/.exec(text);
   if (stray !== null) place.warn(`holds ${stray[0]}, which is sent as it is`, { value: text, expected: "{function.name}" });
-  const filledIn = text.replaceAll("{function.name}", "name");
-  if (!/^https?:\/\/./.test(filledIn) || !URL.canParse(filledIn))
+  if (!/^https?:\/\/./.test(text) || !URL.canParse(named(text)))
     return place.fail("is not a URL of a function", { value: text, expected });
   return text;
+}
+
+function named(template: string): string {
+  return template.replaceAll("{function.name}", "name");
+}
+
+function filledIn(template: string): URL {
+  return new URL(named(template));
+}
+
+/** A number of slots; `auto`, as many as the replicas take; or a map that bounds those. */
+function readConcurrency(
+  place: Place | undefined,
+  shape: typeof SHAPES.endpointV1Concurrency | typeof SHAPES.endpointV2Concurrency,
+): Pick<EndpointSpecification, "concurrency" | "adaptive"> {
+  if (place === undefined) return { concurrency: SLOTS, adaptive: false };
+  if (!place.isMap) {
+    const parse = (text: string) => (text === "auto" ? "auto" : parseWhole(text));
+    const given = place.parsed(parse, "a number of slots", "a whole number, or auto");
+    if (given === "auto") return { concurrency: SLOTS_MAX, adaptive: true };
+    return { concurrency: (given === undefined ? undefined : place.whole(SLOTS_RANGE)) ?? SLOTS, adaptive: false };
+  }
+  const fields = place.fields(shape);
+  fields?.need("auto", "true: a fixed number is written without a map")?.choice(["true"]);
+  return { concurrency: fields?.take("max")?.whole(SLOTS_RANGE) ?? SLOTS_MAX, adaptive: true };
 }
 
 function readBatchRequests(place: Place | undefined): number {

@@ -1,12 +1,14 @@
 /** `io.statefun.kafka.v1/ingress`. STATEFUN.md §3.4. */
 import { ClientProperties } from "./client-properties";
 import type { ClusterDraft } from "./cluster";
+import { readBarrierPath } from "./field-path";
 import { nearest } from "./finding";
 import type { Place } from "./place";
 import { isTopicName, parseBrokers, parseInstant, parseWhole } from "./quantity";
 import { readSecurity } from "./security";
-import type { SourceSpecification, StartupPosition } from "./specification";
+import type { BarrierNumberSpecification, SourceSpecification, StartupPosition } from "./specification";
 import { SHAPES } from "./vocabulary";
+import { readWatermark, type WatermarkDraft } from "./watermark";
 
 export interface SourceDraft {
   readonly specification: Omit<SourceSpecification, "cluster">;
@@ -19,6 +21,7 @@ export interface IngressDraft {
   readonly cluster: ClusterDraft;
   readonly consumerGroupId: string | undefined;
   readonly sources: readonly SourceDraft[];
+  readonly watermark: WatermarkDraft | undefined;
   /** Variable that the address consists of, when it is not set. */
   readonly addressUnset: string | undefined;
 }
@@ -39,28 +42,37 @@ export function readIngress(spec: Place, idPlace?: Place): IngressDraft | undefi
       .at("consumerGroupId")
       .fail("is missing", { expected: "the name of a consumer group, because startupPosition is group-offsets" });
   }
+  const watermark = readWatermark(fields.take("watermark"));
   const shared = {
     ingress: id?.text ?? "",
     startup: startup ?? LATEST,
-    autoOffsetReset: fields.take("autoOffsetResetPosition")?.choice(["earliest", "latest"], true) ?? "latest",
+    autoOffsetReset: fields.take("autoOffsetResetPosition")?.choice(["earliest", "latest"], true) ?? ("latest" as const),
     readUncommitted:
       properties.take("isolation.level")?.choice(["read_committed", "read_uncommitted"], true) === "read_uncommitted",
     fetchMaxBytes: properties.size("fetch.max.bytes"),
     fetchPartitionMaxBytes: properties.size("max.partition.fetch.bytes"),
     fetchMaxWaitMs: properties.durationMs("fetch.max.wait.ms"),
     fetchMinBytes: properties.size("fetch.min.bytes"),
-    barrier: undefined,
-    watermark: undefined,
-  } as const;
+    // One object for all its topics: their partitions pass the ends of windows together.
+    watermark: watermark?.specification,
+  };
   return {
     id,
     cluster: readCluster(spec, address, properties),
     consumerGroupId,
-    sources: topics.map(({ name, valueType, targets, place }) => ({
-      specification: { ...shared, topic: name, valueType, targets: targets.map(({ typename }) => typename), critical: false },
+    sources: topics.map(({ name, valueType, targets, critical, barrier, place }) => ({
+      specification: {
+        ...shared,
+        topic: name,
+        valueType,
+        targets: targets.map(({ typename }) => typename),
+        critical,
+        barrier,
+      },
       topic: place,
       targets,
     })),
+    watermark,
     addressUnset: (address ?? properties.take("bootstrap.servers"))?.expansion()?.unset,
   };
 }
@@ -95,6 +107,8 @@ interface Topic {
   readonly name: string;
   readonly valueType: string;
   readonly targets: SourceDraft["targets"];
+  readonly critical: boolean;
+  readonly barrier: BarrierNumberSpecification | undefined;
   readonly place: Place;
 }
 
@@ -126,8 +140,26 @@ function readTopic(item: Place): Topic | undefined {
     const typename = target.typename("a function");
     return typename === undefined ? [] : [{ typename, place: target }];
   });
+  const critical = fields.take("critical")?.choice(["true", "false"]) === "true";
+  const barrier = readBarrier(fields.take("barrier"));
   if (place === undefined || name === undefined) return undefined;
-  return { name, valueType: valueType ?? "", targets, place };
+  return { name, valueType: valueType ?? "", targets, critical, barrier, place };
+}
+
+const BARRIER_EXPECTED = "counter, { json: path } or { protobuf: path }";
+
+function readBarrier(place: Place | undefined): BarrierNumberSpecification | undefined {
+  if (place === undefined) return undefined;
+  if (!place.isMap) {
+    const parse = (text: string) => (text === "counter" ? text : undefined);
+    const kind = place.parsed(parse, "a place of a barrier's number", BARRIER_EXPECTED);
+    return kind === undefined ? undefined : { kind };
+  }
+  const fields = place.fields(SHAPES.ingressBarrier);
+  const json = fields?.take("json");
+  const protobuf = fields?.take("protobuf");
+  if (json === undefined && protobuf === undefined) return place.fail("names no place", { expected: BARRIER_EXPECTED });
+  return readBarrierPath(json, protobuf);
 }
 
 const STARTUP_KINDS = ["group-offsets", "earliest", "latest", "specific-offsets", "date"] as const;

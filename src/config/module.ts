@@ -9,16 +9,20 @@ import { type EgressDraft, readEgress, readRawEgress } from "./egress";
 import { type EndpointDraft, readEndpoint } from "./endpoint";
 import { type Finding, nearest, type Report } from "./finding";
 import { frozen } from "./frozen";
-import { type IngressDraft, readIngress, type SourceDraft } from "./ingress";
+import { type FunctionDraft, readFunction } from "./function";
+import { checkFunctions, finishFunctions, type Surroundings } from "./function-links";
+import { type IngressDraft, readIngress } from "./ingress";
 import { type Component, isLegacy, readLegacy } from "./legacy";
 import { type Located, Place, type Sheet } from "./place";
 import type { Environment } from "./placeholder";
+import { Served } from "./served";
 import type { ClusterSpecification, EgressSpecification, ModuleSpecification, SourceSpecification } from "./specification";
 import {
   APPLICATION,
   EGRESS,
   ENDPOINT_V1,
   ENDPOINT_V2,
+  FUNCTION,
   INGRESS,
   KINDS,
   type Kind,
@@ -116,6 +120,7 @@ class Drafts {
   readonly ingresses: IngressDraft[] = [];
   readonly egresses: EgressDraft[] = [];
   readonly applications: ApplicationDraft[] = [];
+  readonly functions: FunctionDraft[] = [];
   /** A document could not be told what it is: what seems to be missing may stand there. */
   incomplete = false;
 
@@ -146,6 +151,9 @@ class Drafts {
       case APPLICATION:
         pushRead(this.applications, readApplication(component.spec));
         break;
+      case FUNCTION:
+        pushRead(this.functions, readFunction(component.spec));
+        break;
     }
     if (this.#count === before) this.incomplete = true;
   }
@@ -165,12 +173,17 @@ class Drafts {
       "name of another application",
       this.applications.flatMap(({ name }) => name ?? []),
     );
-    const ingressesKnown = !this.incomplete && this.ingresses.every(({ id }) => id !== undefined);
-    checkApplications(this.applications, ingressesKnown ? this.ingresses.map(({ id }) => id?.text ?? "") : undefined);
-    const endpointsKnown = !this.incomplete && this.endpoints.every((endpoint) => endpoint.functions.length > 0);
-    if (!endpointsKnown) return;
-    const served = new Set(functions.map(({ text }) => text));
-    for (const source of this.#sources()) checkServed(source, served);
+    refuseTwins(
+      "function entry of another document",
+      this.functions.flatMap(({ named }) => named),
+    );
+    checkApplications(this.applications, this.#ingressesKnown ? this.ingresses.map(({ id }) => id?.text ?? "") : undefined);
+    const surroundings = this.#surroundings();
+    checkFunctions(surroundings);
+    const { served } = surroundings;
+    for (const { typename, place } of this.ingresses.flatMap(({ sources }) => sources.flatMap(({ targets }) => targets))) {
+      if (served?.has(typename) === false) served.tellUnserved(typename, place);
+    }
   }
 
   /** A topic is read once: two readers would have one progress. */
@@ -220,16 +233,31 @@ class Drafts {
         ({ cluster, specification }): EgressSpecification => ({ ...specification, cluster: clusters.of(cluster) }),
       ),
       applications: this.applications.map(({ specification }) => specification),
-      functions: [],
+      functions: finishFunctions(this.#surroundings()),
     };
   }
 
-  get #count(): number {
-    return this.endpoints.length + this.ingresses.length + this.egresses.length + this.applications.length;
+  /** What one kind has to know of the others. */
+  #surroundings(): Surroundings {
+    const endpointsKnown = !this.incomplete && this.endpoints.every((endpoint) => endpoint.functions.length > 0);
+    return {
+      functions: this.functions,
+      ingresses: this.ingresses,
+      served: endpointsKnown
+        ? new Served(this.endpoints.flatMap(({ functions }) => functions.map(({ text }) => text)))
+        : undefined,
+      ingressesKnown: this.#ingressesKnown,
+      functionsKnown: !this.incomplete && this.functions.every(({ complete }) => complete),
+    };
   }
 
-  #sources(): readonly SourceDraft[] {
-    return this.ingresses.flatMap(({ sources }) => sources);
+  get #ingressesKnown(): boolean {
+    return !this.incomplete && this.ingresses.every(({ id }) => id !== undefined);
+  }
+
+  get #count(): number {
+    const read = [this.endpoints, this.ingresses, this.egresses, this.applications, this.functions];
+    return read.reduce((count, drafts) => count + drafts.length, 0);
   }
 }
 
@@ -263,23 +291,4 @@ function refuseTwins(noun: string, names: readonly { readonly text: string; read
     if (earlier === undefined) seen.set(text, place);
     else place.fail(`is also the ${noun}, at ${earlier.position}`, { value: text, expected: "a name of its own" });
   }
-}
-
-function checkServed(source: SourceDraft, served: ReadonlySet<string>): void {
-  for (const { typename, place } of source.targets) {
-    const namespace = typename.slice(0, typename.indexOf("/"));
-    if (served.has(typename) || served.has(`${namespace}/*`)) continue;
-    place.fail("is served by no endpoint", {
-      value: typename,
-      expected: served.size === 0 ? `an endpoint: a document of kind ${ENDPOINT_V2}` : [...served].join(", "),
-      nearest: nearest(typename, served) ?? nearestNamespace(namespace, typename, served),
-    });
-  }
-}
-
-/** For `shpo/cart` when an endpoint serves `shop/*`. */
-function nearestNamespace(namespace: string, typename: string, served: ReadonlySet<string>): string | undefined {
-  const whole = [...served].filter((text) => text.endsWith("/*")).map((text) => text.slice(0, -2));
-  const near = nearest(namespace, whole);
-  return near === undefined ? undefined : near + typename.slice(namespace.length);
 }

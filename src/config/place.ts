@@ -64,6 +64,10 @@ export class Place {
     return isSeq(this.#node);
   }
 
+  get isMap(): boolean {
+    return isMap(this.#node);
+  }
+
   /** A list or a map without anything in it. */
   get empty(): boolean {
     return (isSeq(this.#node) || isMap(this.#node)) && this.#node.items.length === 0;

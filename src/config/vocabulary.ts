@@ -18,10 +18,10 @@ export const ASYNC = "io.statefun.transports.v1/async";
 export const INGRESS = "io.statefun.kafka.v1/ingress";
 export const EGRESS = "io.statefun.kafka.v1/egress";
 export const RAW_EGRESS = "io.dirigo.kafka.v1/raw-egress";
-
 export const APPLICATION = "io.dirigo.v1/application";
+export const FUNCTION = "io.dirigo.v1/function";
 
-export const KINDS = [ENDPOINT_V1, ENDPOINT_V2, INGRESS, EGRESS, RAW_EGRESS, APPLICATION] as const;
+export const KINDS = [ENDPOINT_V1, ENDPOINT_V2, INGRESS, EGRESS, RAW_EGRESS, APPLICATION, FUNCTION] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** Kinds that exist in StateFun's world but not here, and why. */
@@ -37,7 +37,16 @@ function shape<const Name extends string>(section: string, prefix: string, names
   return { section, prefix, names };
 }
 
-const endpointNames = ["functions", "urlPathTemplate", "maxNumBatchRequests", "concurrency", "maxBatchBytes"] as const;
+const endpointNames = [
+  "functions",
+  "urlPathTemplate",
+  "urls",
+  "placement",
+  "maxNumBatchRequests",
+  "concurrency",
+  "maxBatchBytes",
+] as const;
+const concurrencyNames = ["auto", "max"] as const;
 const timeoutNames = ["call", "connect", "read", "write"] as const;
 const componentNames = ["id", "address", "properties"] as const;
 const semanticNames = ["type", "transactionTimeout", "transactionTimeoutMillis"] as const;
@@ -45,8 +54,10 @@ const semanticNames = ["type", "transactionTimeout", "transactionTimeoutMillis"]
 export const SHAPES = {
   document: shape("Documents", "", ["kind", "spec"]),
   endpointV1: shape(ENDPOINT_V1, "", [...endpointNames, "timeouts"]),
+  endpointV1Concurrency: shape(ENDPOINT_V1, "concurrency.", concurrencyNames),
   endpointV1Timeouts: shape(ENDPOINT_V1, "timeouts.", timeoutNames),
   endpointV2: shape(ENDPOINT_V2, "", [...endpointNames, "transport"]),
+  endpointV2Concurrency: shape(ENDPOINT_V2, "concurrency.", concurrencyNames),
   okhttp: shape(OKHTTP, "transport.", ["type", "timeouts"]),
   okhttpTimeouts: shape(OKHTTP, "transport.timeouts.", timeoutNames),
   async: shape(ASYNC, "transport.", [
@@ -63,8 +74,17 @@ export const SHAPES = {
     "timeouts",
   ]),
   asyncTimeouts: shape(ASYNC, "transport.timeouts.", timeoutNames),
-  ingress: shape(INGRESS, "", [...componentNames, "consumerGroupId", "topics", "startupPosition", "autoOffsetResetPosition"]),
-  ingressTopic: shape(INGRESS, "topics[].", ["topic", "valueType", "targets"]),
+  ingress: shape(INGRESS, "", [
+    ...componentNames,
+    "consumerGroupId",
+    "topics",
+    "startupPosition",
+    "autoOffsetResetPosition",
+    "watermark",
+  ]),
+  ingressTopic: shape(INGRESS, "topics[].", ["topic", "valueType", "targets", "critical", "barrier"]),
+  ingressBarrier: shape(INGRESS, "topics[].barrier.", ["json", "protobuf"]),
+  watermark: shape(INGRESS, "watermark.", ["every", "time", "lateness", "idle", "typename", "functions"]),
   startupPosition: shape(INGRESS, "startupPosition.", ["type", "offsets", "date"]),
   egress: shape(EGRESS, "", [...componentNames, "deliverySemantic"]),
   egressSemantic: shape(EGRESS, "deliverySemantic.", semanticNames),
@@ -74,6 +94,11 @@ export const SHAPES = {
   applicationSlo: shape(APPLICATION, "slo.", ["latency", "percentile", "from", "window"]),
   /** Of the policies that come with Dirigo; a policy of the user's own has what params it likes. */
   applicationParams: shape(APPLICATION, "params.", ["margin", "priority", "rate", "interval"]),
+  function: shape(FUNCTION, "", ["functions", "mode", "maxLessees", "upstreams", "critical", "series", "states"]),
+  functionUpstream: shape(FUNCTION, "upstreams[].", ["ingress", "partitions", "function", "count", "ids"]),
+  functionSeries: shape(FUNCTION, "series.", ["name", "json", "protobuf"]),
+  /** `*` stands for the name of a state. */
+  functionState: shape(FUNCTION, "states.*.", ["merge"]),
 } as const;
 
 /** The shapes of StateFun's legacy root form (`version: "3.0"`); what stands under `spec` there has the shapes above. */

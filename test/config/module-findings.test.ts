@@ -35,7 +35,7 @@ const FINDINGS: readonly Case[] = [
     "a document without a kind",
     [ENDPOINT, INGRESS, without(EGRESS, "none").replace("kind: io.statefun.kafka.v1/egress\n", "")],
     [
-      `module.yaml:16: document 3, kind: is missing; expected io.statefun.endpoints.v1/http, io.statefun.endpoints.v2/http, io.statefun.kafka.v1/ingress, io.statefun.kafka.v1/egress, io.dirigo.kafka.v1/raw-egress, io.dirigo.v1/application`,
+      `module.yaml:16: document 3, kind: is missing; expected io.statefun.endpoints.v1/http, io.statefun.endpoints.v2/http, io.statefun.kafka.v1/ingress, io.statefun.kafka.v1/egress, io.dirigo.kafka.v1/raw-egress, io.dirigo.v1/application, io.dirigo.v1/function`,
     ],
   ],
   [
@@ -52,42 +52,42 @@ const FINDINGS: readonly Case[] = [
     "a misspelt kind",
     [ENDPOINT, INGRESS, EGRESS.replace("egress", "egres")],
     [
-      `module.yaml:16: document 3, kind: "io.statefun.kafka.v1/egres" is not a known kind; expected io.statefun.endpoints.v1/http, io.statefun.endpoints.v2/http, io.statefun.kafka.v1/ingress, io.statefun.kafka.v1/egress, io.dirigo.kafka.v1/raw-egress, io.dirigo.v1/application; did you mean "io.statefun.kafka.v1/egress"?`,
+      `module.yaml:16: document 3, kind: "io.statefun.kafka.v1/egres" is not a known kind; expected io.statefun.endpoints.v1/http, io.statefun.endpoints.v2/http, io.statefun.kafka.v1/ingress, io.statefun.kafka.v1/egress, io.dirigo.kafka.v1/raw-egress, io.dirigo.v1/application, io.dirigo.v1/function; did you mean "io.statefun.kafka.v1/egress"?`,
     ],
   ],
   [
     "a kind nobody knows",
     [ENDPOINT, INGRESS, EGRESS.replace("io.statefun.kafka.v1/egress", "com.example/pulsar")],
     [
-      `module.yaml:16: document 3, kind: "com.example/pulsar" is not a known kind; expected io.statefun.endpoints.v1/http, io.statefun.endpoints.v2/http, io.statefun.kafka.v1/ingress, io.statefun.kafka.v1/egress, io.dirigo.kafka.v1/raw-egress, io.dirigo.v1/application`,
+      `module.yaml:16: document 3, kind: "com.example/pulsar" is not a known kind; expected io.statefun.endpoints.v1/http, io.statefun.endpoints.v2/http, io.statefun.kafka.v1/ingress, io.statefun.kafka.v1/egress, io.dirigo.kafka.v1/raw-egress, io.dirigo.v1/application, io.dirigo.v1/function`,
     ],
   ],
   [
     "a Kinesis ingress",
     [ENDPOINT, INGRESS.replace("kafka.v1", "kinesis.v1")],
     [
-      `module.yaml:6: document 2, kind: "io.statefun.kinesis.v1/ingress" is not supported: Dirigo keeps its progress and state in Kafka and does not read Kinesis; expected io.statefun.endpoints.v1/http, io.statefun.endpoints.v2/http, io.statefun.kafka.v1/ingress, io.statefun.kafka.v1/egress, io.dirigo.kafka.v1/raw-egress, io.dirigo.v1/application`,
+      `module.yaml:6: document 2, kind: "io.statefun.kinesis.v1/ingress" is not supported: Dirigo keeps its progress and state in Kafka and does not read Kinesis; expected io.statefun.endpoints.v1/http, io.statefun.endpoints.v2/http, io.statefun.kafka.v1/ingress, io.statefun.kafka.v1/egress, io.dirigo.kafka.v1/raw-egress, io.dirigo.v1/application, io.dirigo.v1/function`,
     ],
   ],
   [
     "a Kinesis egress",
     [ENDPOINT, INGRESS, EGRESS.replace("kafka.v1", "kinesis.v1")],
     [
-      `module.yaml:16: document 3, kind: "io.statefun.kinesis.v1/egress" is not supported: Dirigo's exactly-once unit is a Kafka transaction and does not write to Kinesis; expected io.statefun.endpoints.v1/http, io.statefun.endpoints.v2/http, io.statefun.kafka.v1/ingress, io.statefun.kafka.v1/egress, io.dirigo.kafka.v1/raw-egress, io.dirigo.v1/application`,
+      `module.yaml:16: document 3, kind: "io.statefun.kinesis.v1/egress" is not supported: Dirigo's exactly-once unit is a Kafka transaction and does not write to Kinesis; expected io.statefun.endpoints.v1/http, io.statefun.endpoints.v2/http, io.statefun.kafka.v1/ingress, io.statefun.kafka.v1/egress, io.dirigo.kafka.v1/raw-egress, io.dirigo.v1/application, io.dirigo.v1/function`,
     ],
   ],
   [
     "a playground ingress",
     [ENDPOINT, INGRESS.replace("kafka.v1", "playground.v1")],
     [
-      `module.yaml:6: document 2, kind: "io.statefun.playground.v1/ingress" is not supported: it exists in StateFun's playground image only; expected io.statefun.endpoints.v1/http, io.statefun.endpoints.v2/http, io.statefun.kafka.v1/ingress, io.statefun.kafka.v1/egress, io.dirigo.kafka.v1/raw-egress, io.dirigo.v1/application`,
+      `module.yaml:6: document 2, kind: "io.statefun.playground.v1/ingress" is not supported: it exists in StateFun's playground image only; expected io.statefun.endpoints.v1/http, io.statefun.endpoints.v2/http, io.statefun.kafka.v1/ingress, io.statefun.kafka.v1/egress, io.dirigo.kafka.v1/raw-egress, io.dirigo.v1/application, io.dirigo.v1/function`,
     ],
   ],
   [
     "a playground egress",
     [ENDPOINT, INGRESS, EGRESS.replace("kafka.v1", "playground.v1")],
     [
-      `module.yaml:16: document 3, kind: "io.statefun.playground.v1/egress" is not supported: it exists in StateFun's playground image only; expected io.statefun.endpoints.v1/http, io.statefun.endpoints.v2/http, io.statefun.kafka.v1/ingress, io.statefun.kafka.v1/egress, io.dirigo.kafka.v1/raw-egress, io.dirigo.v1/application`,
+      `module.yaml:16: document 3, kind: "io.statefun.playground.v1/egress" is not supported: it exists in StateFun's playground image only; expected io.statefun.endpoints.v1/http, io.statefun.endpoints.v2/http, io.statefun.kafka.v1/ingress, io.statefun.kafka.v1/egress, io.dirigo.kafka.v1/raw-egress, io.dirigo.v1/application, io.dirigo.v1/function`,
     ],
   ],
   [
@@ -182,7 +182,7 @@ const FINDINGS: readonly Case[] = [
     "an endpoint without a URL",
     [without(ENDPOINT, "urlPathTemplate"), INGRESS],
     [
-      `module.yaml:3: document 1, spec.urlPathTemplate: is missing; expected http://host/path or https://host/path; {function.name} stands for the function's name`,
+      `module.yaml:3: document 1, spec.urlPathTemplate: is missing; expected http://host/path or https://host/path; {function.name} stands for the function's name (or urls, a list of them)`,
     ],
   ],
   [
@@ -315,7 +315,9 @@ const FINDINGS: readonly Case[] = [
   [
     "a topic that is no map",
     [ENDPOINT, and(without(INGRESS, "topics"), "topics: [orders]")],
-    [`module.yaml:11: document 2, spec.topics[0]: "orders" is not a map; expected a map of topic, valueType, targets`],
+    [
+      `module.yaml:11: document 2, spec.topics[0]: "orders" is not a map; expected a map of topic, valueType, targets, critical, barrier`,
+    ],
   ],
   [
     "a topic's name that Kafka refuses",

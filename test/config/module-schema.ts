@@ -7,12 +7,14 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { POLICY_PARAMS } from "../../src/config/application";
 import { MAPPED_PROPERTIES } from "../../src/config/client-properties";
+import { MERGES } from "../../src/config/merge-text";
 import {
   APPLICATION,
   ASYNC,
   EGRESS,
   ENDPOINT_V1,
   ENDPOINT_V2,
+  FUNCTION,
   INGRESS,
   KINDS,
   type Kind,
@@ -37,6 +39,7 @@ const SIZE: Schema = { type: ["integer", "string"], minimum: 1, pattern: `^\\s*\
 const TYPENAME: Schema = { type: "string", pattern: `^[^/\\s*]+/[^/\\s*]+$|${PLACEHOLDER}` };
 const TOPIC: Schema = { type: ["string", "number"], pattern: `^[\\w.-]{1,249}$|${PLACEHOLDER}` };
 const ADDRESS: Schema = { type: "string", pattern: `:\\d|${PLACEHOLDER}` };
+const NAME: Schema = { type: ["string", "number"], pattern: `^[\\w.-]{1,100}$|${PLACEHOLDER}` };
 const FREE: Schema = {};
 
 function whole(bounds: Schema = {}): Schema {
@@ -97,13 +100,34 @@ function options<Name extends ShapeName>(name: Name, values: Values<Name>): Sche
   };
 }
 
-const FUNCTION = { type: "string", pattern: `^[^/\\s*]+/(\\*|[^/\\s*]+)$|${PLACEHOLDER}` };
+const SERVED = { type: "string", pattern: `^[^/\\s*]+/(\\*|[^/\\s*]+)$|${PLACEHOLDER}` };
+const URL: Schema = { type: "string", pattern: `^https?://.|${PLACEHOLDER}` };
+const SLOTS = whole({ minimum: 1, maximum: 100_000 });
+
 const ENDPOINT = {
-  functions: { anyOf: [FUNCTION, list(FUNCTION)] },
-  urlPathTemplate: { type: "string", pattern: `^https?://.|${PLACEHOLDER}` },
+  functions: { anyOf: [SERVED, list(SERVED)] },
+  urlPathTemplate: URL,
+  urls: { ...list(URL), uniqueItems: true },
+  placement: choice(["any", "home"]),
   maxNumBatchRequests: whole(),
-  concurrency: whole({ minimum: 1, maximum: 100_000 }),
   maxBatchBytes: SIZE,
+};
+/** Just one of them. */
+const ONE_URL: Schema = { oneOf: [{ required: ["urlPathTemplate"] }, { required: ["urls"] }] };
+
+function concurrency(name: "endpointV1Concurrency" | "endpointV2Concurrency"): Schema {
+  const bounded = { ...options(name, { auto: { enum: [true, "true"] }, max: SLOTS }), required: ["auto"] };
+  return { anyOf: [SLOTS, { enum: ["auto"] }, bounded] };
+}
+
+const YES_OR_NO: Schema = { type: ["boolean", "string"], pattern: `^(true|false)$|${PLACEHOLDER}` };
+const JSON_PATH: Schema = { type: ["string", "number"], pattern: `^[^.\\s](.*[^.\\s])?$|${PLACEHOLDER}` };
+const PROTOBUF_PATH: Schema = { type: ["number", "string"], minimum: 1, pattern: `^[1-9]\\d*(\\.[1-9]\\d*)*$|${PLACEHOLDER}` };
+const BARRIER: Schema = {
+  anyOf: [
+    choice(["counter"]),
+    { ...options("ingressBarrier", { json: JSON_PATH, protobuf: PROTOBUF_PATH }), minProperties: 1, maxProperties: 1 },
+  ],
 };
 const TIMEOUTS = { call: DURATION, connect: DURATION, read: DURATION, write: DURATION };
 
@@ -165,7 +189,7 @@ const POLICY_FILE = `[./\\\\].*\\.[cm]?js$|^[^./\\\\]+\\.[cm]?js$`;
 
 const APPLICATION_OPTIONS: Schema = {
   ...options("application", {
-    name: { type: ["string", "number"], pattern: `^[\\w.-]{1,100}$|${PLACEHOLDER}` },
+    name: NAME,
     ingresses: list(TYPENAME),
     slo: SLO,
     policy: choice(Object.keys(POLICY_PARAMS), `${POLICY_FILE}|${PLACEHOLDER}`),
@@ -180,20 +204,83 @@ const APPLICATION_OPTIONS: Schema = {
   })),
 };
 
+const DUAL_ONLY = ["maxLessees", "upstreams", "critical", "series", "states"] as const;
+const DESCRIBED = { type: "string", pattern: `^[^/\\s*]+/([^/\\s*]+\\*?|\\*)$|${PLACEHOLDER}` };
+const MERGE = choice(
+  MERGES.filter((text) => !text.includes("(")),
+  `^\\s*(max-by|partition|map)\\s*\\(.+\\)\\s*$|${PLACEHOLDER}`,
+);
+
+const UPSTREAM = {
+  ...options("functionUpstream", {
+    ingress: TYPENAME,
+    partitions: choice(["all", "seen"]),
+    function: TYPENAME,
+    count: whole({ minimum: 1, maximum: 1_000_000 }),
+    ids: list(TEXT),
+  }),
+  oneOf: [
+    { required: ["ingress"], propertyNames: { enum: ["ingress", "partitions"] } },
+    { required: ["function"], propertyNames: { enum: ["function", "count"] } },
+    { required: ["function", "ids"], propertyNames: { enum: ["function", "ids"] } },
+  ],
+};
+
+const SERIES = { ...options("functionSeries", { name: NAME, json: JSON_PATH, protobuf: PROTOBUF_PATH }), required: ["name"] };
+
+const FUNCTION_OPTIONS: Schema = {
+  ...options("function", {
+    functions: { anyOf: [DESCRIBED, list(DESCRIBED)] },
+    mode: choice(["exclusive", "dual"]),
+    maxLessees: whole({ minimum: 0, maximum: 64 }),
+    upstreams: { type: "array", items: { anyOf: [TYPENAME, UPSTREAM] } },
+    critical: { type: "array", items: TYPENAME },
+    series: { anyOf: [NAME, { ...SERIES, not: { required: ["json", "protobuf"] } }] },
+    states: {
+      type: "object",
+      additionalProperties: { anyOf: [MERGE, { ...options("functionState", { merge: MERGE }), required: ["merge"] }] },
+    },
+  }),
+  // Exclusive is what a document is that does not say otherwise.
+  if: { properties: { mode: { const: "exclusive" } } },
+  // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
+  then: { not: { anyOf: DUAL_ONLY.map((name) => ({ required: [name] })) } },
+};
+
 const SPECS: Readonly<Record<Kind, Schema>> = {
-  [ENDPOINT_V1]: options("endpointV1", { ...ENDPOINT, timeouts: options("endpointV1Timeouts", TIMEOUTS) }),
-  [ENDPOINT_V2]: options("endpointV2", { ...ENDPOINT, transport: TRANSPORT }),
+  [ENDPOINT_V1]: {
+    ...options("endpointV1", {
+      ...ENDPOINT,
+      concurrency: concurrency("endpointV1Concurrency"),
+      timeouts: options("endpointV1Timeouts", TIMEOUTS),
+    }),
+    ...ONE_URL,
+  },
+  [ENDPOINT_V2]: {
+    ...options("endpointV2", { ...ENDPOINT, concurrency: concurrency("endpointV2Concurrency"), transport: TRANSPORT }),
+    ...ONE_URL,
+  },
   [INGRESS]: options("ingress", {
     id: TYPENAME,
     address: ADDRESS,
     properties: pairs(reference("ingressProperties")),
     consumerGroupId: TEXT,
-    topics: list(options("ingressTopic", { topic: TOPIC, valueType: TEXT, targets: list(TYPENAME) })),
+    topics: list(
+      options("ingressTopic", { topic: TOPIC, valueType: TEXT, targets: list(TYPENAME), critical: YES_OR_NO, barrier: BARRIER }),
+    ),
     startupPosition: STARTUP,
     autoOffsetResetPosition: choice(
       ["earliest", "latest"],
       `^([eE][aA][rR][lL][iI][eE][sS][tT]|[lL][aA][tT][eE][sS][tT])$|${PLACEHOLDER}`,
     ),
+    watermark: options("watermark", {
+      every: DURATION,
+      time: choice(["record-timestamp", "arrival"]),
+      lateness: DURATION,
+      idle: DURATION,
+      typename: TYPENAME,
+      functions: list(TYPENAME),
+    }),
   }),
   [EGRESS]: options("egress", {
     id: TYPENAME,
@@ -210,6 +297,7 @@ const SPECS: Readonly<Record<Kind, Schema>> = {
     deliverySemantic: options("rawEgressSemantic", SEMANTIC),
   }),
   [APPLICATION]: APPLICATION_OPTIONS,
+  [FUNCTION]: FUNCTION_OPTIONS,
 };
 
 /** A document of today: `kind` says which options `spec` has. */

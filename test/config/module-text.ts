@@ -32,6 +32,12 @@ spec:
   ingresses: [shop/orders]
 `;
 
+export const FUNCTION = `kind: io.dirigo.v1/function
+spec:
+  functions: shop/cart
+  mode: dual
+`;
+
 /** Lines added to the options of a component. */
 export function and(component: string, ...lines: readonly string[]): string {
   return `${component}${lines.map((line) => `  ${line}\n`).join("")}`;
