@@ -17,6 +17,7 @@ import type { ModuleSpecification, RouterOptions } from "./config/specification"
 import type { BrokerHandle } from "./dev/broker";
 import { version } from "./fs-version";
 import { ConfigError } from "./model/errors";
+import type { Log } from "./observe/log";
 
 const ROOT = join(__dirname, "..", "..");
 const BROKER_PORT = 9092;
@@ -49,6 +50,7 @@ function commandLine(): Command {
     program.command("validate").description("check module.yaml: one line per finding; exit 1 when it cannot work"),
   ).action(validate);
   brokerCommands(program.command("broker").description("the development Kafka, as a background process"));
+  controlCommands(program.command("control").description("what lessors and lessees tell each other"));
   return program;
 }
 
@@ -119,8 +121,7 @@ interface Prepared {
 /** The configuration, or a ConfigError with all that is wrong in it. */
 function prepare(files: readonly ModuleFile[], flags: Flags, environment: Environment, verb: Surroundings["verb"]): Prepared {
   const loaded = loadModule(files, environment, { brokers: brokersOf(flags, environment) });
-  const surroundings = { verb, hostName: hostname(), terminal: process.stdout.isTTY === true };
-  const resolved = resolveOptions(flags, environment, loaded, surroundings);
+  const resolved = resolveOptions(flags, environment, loaded, surroundingsOf(verb));
   const findings = [...loaded.findings, ...resolved.findings].map(findingText);
   if (findings.length > 0 || resolved.options === undefined) throw new ConfigError(findings);
   return {
@@ -128,6 +129,10 @@ function prepare(files: readonly ModuleFile[], flags: Flags, environment: Enviro
     options: resolved.options,
     warnings: [...loaded.warnings, ...resolved.warnings].map(findingText),
   };
+}
+
+function surroundingsOf(verb: Surroundings["verb"]): Surroundings {
+  return { verb, hostName: hostname(), terminal: process.stdout.isTTY === true };
 }
 
 async function run(file: readonly string[] | undefined, flags: Flags): Promise<number> {
@@ -300,6 +305,59 @@ function brokerCommands(broker: Command): void {
       else say(`${status.kind} at ${status.broker.bootstrap} (process ${status.broker.pid}, ${status.broker.directory})`);
       if (status.kind !== "up") process.exitCode = 1;
     });
+}
+
+interface TailFlags extends FileFlags {
+  readonly group?: string;
+  readonly brokers?: string;
+  readonly fromStart?: boolean;
+  readonly json?: boolean;
+}
+
+function controlCommands(control: Command): void {
+  const tail = fileOption(
+    control.command("tail").description("print the control records of a group as they are committed, until SIGINT"),
+  );
+  tail
+    .option("--group <value>", "the group; with --brokers no module.yaml is needed")
+    .option("--brokers <value>", "Kafka of the group's topics; where it is secured, name the module.yaml too")
+    .option("--from-start", "begin with the oldest record that is kept (a day)")
+    .option("--json", "an object per line, for machines; of state only the sizes")
+    .action(tailControl);
+}
+
+async function tailControl({ file, fromStart = false, json = false, ...flags }: TailFlags): Promise<void> {
+  const { group, cluster } = groupOf(file, flags);
+  const { KafkaControl, followedJson, followedText } = await import("./scaling/kafka-control.js");
+  const log: Log = (level, text) => {
+    if (level === "warn" || level === "error") complain(text);
+  };
+  const control = new KafkaControl(cluster, group, (record) => say(json ? followedJson(record) : followedText(record)), log);
+  const stopped = new Promise<void>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+    // Whoever read our lines has gone (`… | head`).
+    process.stdout.on("error", () => resolve());
+  });
+  const following = control.follow(fromStart).then((shards) => {
+    if (shards > 0) complain(`following ${group}, ${shards} shards, from ${fromStart ? "the oldest record" : "now"} on`);
+    return stopped;
+  });
+  try {
+    await Promise.race([following, stopped]);
+  } finally {
+    await control.close();
+  }
+}
+
+/** A group, and where its topics are: of the module, or as the flags say where both are given and no file is. */
+function groupOf(file: readonly string[] | undefined, flags: Flags): Pick<RouterOptions, "group" | "cluster"> {
+  const named = file !== undefined || Boolean(process.env.DIRIGO_MODULE);
+  if (named || flags.group === undefined || flags.brokers === undefined)
+    return prepare(filesOf(file), flags, process.env, "run").options;
+  const loaded = loadModule([], process.env, { brokers: brokersOf(flags, process.env) });
+  const { options, findings } = resolveOptions(flags, process.env, loaded, surroundingsOf("run"));
+  if (options === undefined) throw new ConfigError(findings.map(findingText));
+  return options;
 }
 
 function portOf(text: string): number {

@@ -81,6 +81,18 @@ test("dev tells what is wrong before it starts a broker for it", () => {
   expect(stderr).toContain('"shop/*" is not a function');
 });
 
+test("control tail wants a group and its brokers, of a module or by name", () => {
+  const tail = (...flags: string[]) => dirigo(["control", "tail", ...flags]);
+  expect(tail("--group", "g", "--brokers", "nowhere")).toMatchObject({
+    status: 1,
+    stdout: "",
+    stderr: expect.stringContaining('--brokers (DIRIGO_BROKERS, KAFKA_BOOTSTRAP_SERVERS): "nowhere" is no list of brokers'),
+  });
+  const bare = file("no-group.yaml", ENDPOINT, without(INGRESS, "consumerGroupId"));
+  expect(tail("-f", bare, "--brokers", "kafka:9092").stderr).toContain("--group (DIRIGO_GROUP): is not given");
+  expect(tail("--group", "g").stderr).toContain("module.yaml: cannot be read");
+});
+
 test("a misspelt verb and a wrong port are one sentence and exit 1", () => {
   expect(dirigo(["vaildate"])).toMatchObject({
     status: 1,

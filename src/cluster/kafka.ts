@@ -139,7 +139,8 @@ class Kafka implements KafkaAdapter {
   async start(): Promise<void> {
     const { cluster, group, shards, replicationFactor } = this.options;
     for (const specification of this.#clusters.values()) await awaitBroker(specification, this.log, () => this.#closed);
-    await ensureInternalTopics(cluster, group, shards, replicationFactor, this.log);
+    const dualMode = this.module.functions.some(({ mode }) => mode === "dual");
+    await ensureInternalTopics(cluster, { group, shards, replicationFactor, dualMode }, this.log);
     for (const specification of this.#clusters.values()) {
       const topics = [...this.#topicsOf(specification.name), ...this.#rawTopicsOf(specification.name)];
       if (topics.length > 0) await awaitTopics(specification, topics, this.#created, this.log, () => this.#closed);

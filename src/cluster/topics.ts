@@ -10,6 +10,8 @@ import { pause } from "./link";
 
 export const stateTopic = (group: string): string => `${group}.state`;
 export const claimsTopic = (group: string): string => `${group}.claims`;
+/** Only where a function is dual-mode. */
+export const controlTopic = (group: string): string => `${group}.control`;
 
 /** State values may have 32 MiB (STATEFUN.md), and a unit's batch of one partition is split at this. */
 const stateMessageBytesMax = 64 * 1024 * 1024;
@@ -58,8 +60,18 @@ export async function withAdmin<T>(cluster: ClusterSpecification, log: Log, work
 
 const tenMinutesMs = 600_000;
 const oneHourMs = 3_600_000;
+const oneDayMs = 24 * oneHourMs;
 
-export function internalTopics(group: string, shards: number, replicationFactor: number): ITopicConfig[] {
+export interface InternalTopics {
+  readonly group: string;
+  /** Partitions of each. */
+  readonly shards: number;
+  readonly replicationFactor: number;
+  /** With the control topic. */
+  readonly dualMode: boolean;
+}
+
+function internalTopics({ group, shards, replicationFactor, dualMode }: InternalTopics): ITopicConfig[] {
   const entry = (name: string, value: string | number) => ({ name, value: String(value) });
   // Restoring reads the whole log: it is rolled often (only rolled segments are compacted) and compacted early. Tombstones are kept
   // for an hour: a restore that takes longer than that does not exist.
@@ -72,27 +84,31 @@ export function internalTopics(group: string, shards: number, replicationFactor:
   ];
   // A segment must hold the largest message.
   const large = [entry("max.message.bytes", stateMessageBytesMax), entry("segment.bytes", 2 * stateMessageBytesMax)];
+  // Nothing is restored from it, so a day is enough for who wants to look. Only rolled segments are deleted.
+  const aDay = [
+    entry("cleanup.policy", "delete"),
+    entry("retention.ms", oneDayMs),
+    entry("segment.ms", oneHourMs),
+    entry("message.timestamp.type", "CreateTime"),
+  ];
+  const common = { numPartitions: shards, replicationFactor };
   return [
-    { topic: stateTopic(group), numPartitions: shards, replicationFactor, configEntries: [...compaction, ...large] },
-    { topic: claimsTopic(group), numPartitions: shards, replicationFactor, configEntries: compaction },
+    { topic: stateTopic(group), ...common, configEntries: [...compaction, ...large] },
+    { topic: claimsTopic(group), ...common, configEntries: compaction },
+    ...(dualMode ? [{ topic: controlTopic(group), ...common, configEntries: [...aDay, ...large] }] : []),
   ];
 }
 
 /** Creates what is absent and refuses what does not fit. */
-export async function ensureInternalTopics(
-  cluster: ClusterSpecification,
-  group: string,
-  shards: number,
-  replicationFactor: number,
-  log: Log,
-): Promise<void> {
+export async function ensureInternalTopics(cluster: ClusterSpecification, internal: InternalTopics, log: Log): Promise<void> {
+  const { group, shards, dualMode } = internal;
   await withAdmin(cluster, log, async (admin) => {
-    const wanted = internalTopics(group, shards, replicationFactor);
+    const wanted = internalTopics(internal);
     const existing = new Set(await admin.listTopics());
     const absent = wanted.filter(({ topic }) => !existing.has(topic));
     if (absent.length > 0) {
       await create(admin, absent);
-      log("info", `Created ${absent.map(({ topic }) => topic).join(" and ")} with ${shards} partitions on ${cluster.name}.`);
+      log("info", `Created ${absent.map(({ topic }) => topic).join(", ")} with ${shards} partitions on ${cluster.name}.`);
     }
     const { topics } = await admin.fetchTopicMetadata({ topics: wanted.map(({ topic }) => topic) });
     const findings = topics
@@ -103,16 +119,18 @@ export async function ensureInternalTopics(
           `the number of shards is fixed when a group's topics are created: set shards to ${partitions.length}, or use another group name`,
       );
     if (findings.length > 0) throw new ConfigError(findings);
-    await warnOfSmallState(admin, stateTopic(group), log);
+    await warnOfSmallLimit(admin, stateTopic(group), "state values up to 32 MiB", stateMessageBytesMax, log);
+    // Parts are cut into records of half of it (scaling/control.ts).
+    if (dualMode) await warnOfSmallLimit(admin, controlTopic(group), "parts of states", messageBytesDefault, log);
   });
 }
 
-async function warnOfSmallState(admin: Admin, topic: string, log: Log): Promise<void> {
+async function warnOfSmallLimit(admin: Admin, topic: string, what: string, needed: number, log: Log): Promise<void> {
   const bytes = await describeMessageBytes(admin, topic).catch(() => undefined);
-  if (bytes === undefined || bytes >= stateMessageBytesMax) return;
+  if (bytes === undefined || bytes >= needed) return;
   log(
     "warn",
-    `Topic ${topic} takes messages up to ${bytes} bytes; state values up to 32 MiB need max.message.bytes=${stateMessageBytesMax}. Larger values will be refused.`,
+    `Topic ${topic} takes messages up to ${bytes} bytes; ${what} need max.message.bytes=${needed}. Larger values will be refused.`,
     { topic, bytes },
   );
 }

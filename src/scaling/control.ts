@@ -375,6 +375,14 @@ function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
+/** For machines that read text: as it stands in the log, but of values their sizes only, for what they hold is in `<group>.state`. */
+export function controlFields(record: ControlRecord): Record<string, unknown> {
+  const fields = { ...record, actor: addressText(record.actor) };
+  if (record.kind !== "sync_reply") return fields;
+  const part = record.part.map(({ value, ...piece }) => ({ ...piece, length: value.length }));
+  return { ...fields, part };
+}
+
 /** Ids may hold any character; a line has none that ends it. */
 function oneLine(text: string): string {
   return text.replace(/\p{Cc}/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);

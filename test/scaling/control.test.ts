@@ -4,6 +4,7 @@ import { ProtocolError } from "../../src/model/errors";
 import {
   type ControlMessage,
   type ControlRecord,
+  controlFields,
   controlText,
   decodeControl,
   encodeControl,
@@ -208,4 +209,20 @@ describe("for people, one line each", () => {
       "sync_reply shop/campaign/c-1 epoch 3: lane 2, 17 messages applied, sketch 1 byte from 524288 of 524289, chunk 2 of 2",
     ]);
   });
+});
+
+it("for machines that read text, of values their sizes only", () => {
+  const [reply] = decoded(EXAMPLES.sync_reply) as [ControlRecord];
+  expect(controlFields(reply)).toEqual({
+    kind: "sync_reply",
+    ...told,
+    actor: "shop/campaign/c-1",
+    lane: 2,
+    applied: 17,
+    part: [{ name: "total", typename: "ex/long", from: 0, bytes: 2, length: 2 }],
+    chunk: 0,
+    chunks: 1,
+  });
+  const [unsync] = decoded(EXAMPLES.unsync) as [ControlRecord];
+  expect(controlFields(unsync)).toEqual({ ...EXAMPLES.unsync, actor: "shop/campaign/c-1" });
 });

@@ -1,6 +1,11 @@
 /** The Kafka adapter by itself: a test plays the engine, asks by effects and waits for events. */
 import { type KafkaAdapter, openKafka } from "../../src/cluster/kafka";
-import type { ClusterSpecification, RouterOptions, SourceSpecification } from "../../src/config/specification";
+import type {
+  ClusterSpecification,
+  FunctionSpecification,
+  RouterOptions,
+  SourceSpecification,
+} from "../../src/config/specification";
 import type { Effect, ReportLevel } from "../../src/effect";
 import type { Event, EventKind } from "../../src/event";
 import type { Claim, StandingClaim } from "../../src/model/claim";
@@ -17,6 +22,7 @@ export interface AdapterSettings {
   readonly address?: string;
   readonly sources?: readonly SourceSpecification[];
   readonly options?: Partial<RouterOptions>;
+  readonly functions?: readonly FunctionSpecification[];
   /** Other clusters that egresses name. */
   readonly clusters?: readonly ClusterSpecification[];
 }
@@ -101,7 +107,13 @@ export class TestAdapter {
       cluster,
       semantic: "at-least-once" as const,
     }));
-    const module = { endpoints: [], sources: settings.sources ?? [], egresses, applications: [], functions: [] };
+    const module = {
+      endpoints: [],
+      sources: settings.sources ?? [],
+      egresses,
+      applications: [],
+      functions: settings.functions ?? [],
+    };
     this.kafka = openKafka(
       this.options,
       module,
