@@ -31,7 +31,7 @@ function jest(project: string, workers: number, minutesMax: number): Suite {
 
 const LINT: Suite = {
   name: "lint",
-  args: [require.resolve("@biomejs/biome/bin/biome"), "check", "src", "test", "bench", "examples"],
+  args: [require.resolve("@biomejs/biome/bin/biome"), "check", "src", "test", "bench", "examples", "evaluation"],
   minutesMax: 1,
   count: (_output, succeeded) => (succeeded ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }),
 };
