@@ -3,7 +3,7 @@
  * remembers must be what it would have remembered had one lane seen all messages.
  *
  * R1  Identity: an absent part changes nothing.
- * R2  Associative: pairs may be merged in any grouping of the lanes' order. Sums of float, double and JSON fractions are so within
+ * R2  Associative: pairs may be merged in any grouping of the lanes' order. Sums are so short of an overflow, those of fractions within
  *     rounding.
  * R3  Commutative, but for list-concat, whose elements stand in the lanes' order; the elements of a set-union and the keys of a map
  *     or partition say the same in any order.
