@@ -15,7 +15,7 @@ export const syncChunkBytes = 512 * 1024;
 
 interface Told {
   readonly actor: Address;
-  /** Sections the actor has behind it: what belongs to an earlier one is stale. */
+  /** Sections the actor has behind it. */
   readonly epoch: number;
   /** By the router's clock, ms. */
   readonly atMs: number;
@@ -59,8 +59,9 @@ export interface SyncRequest extends Told, Barrier {
 /** One state of a part. */
 export interface PartState {
   readonly name: string;
-  /** Of its value. */
+  /** As declared by the function. */
   readonly typename: string;
+  /** The encoded TypedValue, as in `<group>.state`. */
   readonly value: Uint8Array;
 }
 
