@@ -15,9 +15,10 @@ import type { DelayedMessages } from "./functions/delayed";
 import type { Invocation } from "./functions/invoker";
 import type { Delayed } from "./functions/pending";
 import { detachTypedValue, type OutgoingDelayed, type Reply, typedValueBytes } from "./functions/wire";
+import type { Input } from "./ingress/intake";
 import { type Address, addressText } from "./model/address";
 import { ProtocolError } from "./model/errors";
-import { Blame, MESSAGE_OVERHEAD_BYTES, Message, type Provenance } from "./model/message";
+import { Blame, type Mark, MESSAGE_OVERHEAD_BYTES, Message, type Provenance } from "./model/message";
 import { murmur2 } from "./model/murmur2";
 import { TypedValue } from "./model/typed-value";
 import type { Router } from "./router/router";
@@ -25,6 +26,8 @@ import type { StateStore } from "./state/store";
 
 /** A record of `<group>.state` is never larger: the topic is made for 64 MiB, a reply for 32 MiB. */
 const STATE_VALUE_BYTES_MAX = 60 * 1024 * 1024;
+
+const UNMARKED: Mark = { critical: false, series: "", barrier: -1, after: -1, channel: "" };
 
 const EMPTY_ARGUMENT = new TypedValue(new Uint8Array(0), undefined);
 
@@ -70,7 +73,9 @@ export class Delivery {
   }
 
   /** A copy of a record of which another copy is finished: from here on it is remembered as if it had been sent (A1). */
-  adopt(copy: Message): void {
+  adopt(copy: Message, { source, partition }: Input): void {
+    const { ingress, topic } = source.specification;
+    copy.mark = { ...(copy.mark ?? UNMARKED), channel: `${ingress}\0${topic}\0${partition}` };
     copy.entry = undefined;
     copy.sequence = this.#nextSequence++;
     copy.shard = this.router.homeOf(copy.target.id);
@@ -145,6 +150,7 @@ export class Delivery {
 
   #send(invocation: Invocation, reply: Reply, now: number): void {
     const cause = causeOf(invocation);
+    const mark = inheritedMark(cause);
     const { downstream } = invocation.mailbox.type;
     for (const { target, argument } of reply.sends) {
       const type = this.router.type(`${target.namespace}/${target.type}`);
@@ -152,6 +158,7 @@ export class Delivery {
       const mailbox = this.router.mailbox(type, target.id);
       const message = this.#message(mailbox.address, invocation.mailbox.address, argument, cause, now);
       message.shard = mailbox.memory.shard;
+      if (mailbox.address !== invocation.mailbox.address) message.mark = mark;
       if (cause.blame) message.blame = new Blame(cause.blame);
       downstream.add(type);
       this.outbox.sent(message);
@@ -192,7 +199,8 @@ export class Delivery {
     const { application, rank, provenance } = causeOf(invocation);
     // Its time begins when it is due.
     const deadlineMs = dueMs + this.router.applications.at(application).sloMs;
-    const cause = { ingressMs: dueMs, deadlineMs, provenance: detachProvenance(provenance), application, rank, blame: undefined };
+    const own = { ingressMs: dueMs, deadlineMs, application, rank };
+    const cause = { ...own, provenance: detachProvenance(provenance), blame: undefined, mark: undefined };
     // It may wait for days: it must not hold the reply it came in.
     const message = this.#message(outgoing.target, sender, detachTypedValue(outgoing.argument ?? EMPTY_ARGUMENT), cause, now);
     message.shard = invocation.mailbox.memory.shard;
@@ -261,11 +269,18 @@ interface Cause {
   readonly application: number;
   readonly rank: number;
   readonly blame: Blame | undefined;
+  readonly mark: Mark | undefined;
 }
 
 /** A reply does not say which message of its batch caused what: its first, the oldest, stands for all. */
 function causeOf(invocation: Invocation): Cause {
   return invocation.batch[0] as Message;
+}
+
+/** What a critical message causes is critical, so that barriers pass on (DUAL-MODE.md 2.6); but not what an actor sends to itself, nor what waits for its time. */
+function inheritedMark({ mark }: Cause): Mark | undefined {
+  if (!mark?.critical) return undefined;
+  return { critical: true, series: mark.series, barrier: mark.barrier, after: -1, channel: "" };
 }
 
 function detachProvenance(provenance: Provenance): Provenance {

@@ -91,6 +91,8 @@ export class Engine {
         return this.#life.located(event.input, event.offset, effects);
       case "input_location_failed":
         return this.#life.unlocated(now, event.input, event.reason, effects);
+      case "input_exhausted":
+        return this.#life.exhausted(now, event.input, event.offset);
       case "input_displaced":
         return this.#life.displaced(event.input, event.offset, effects);
       case "assignment_changed":

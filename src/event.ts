@@ -75,6 +75,8 @@ export type Event =
       readonly records: readonly InputRecord[];
       readonly nextOffset: number;
     }
+  /** Asked again, its broker had nothing behind this position: not even what a transaction still holds back. Told of inputs that make or count barriers. */
+  | { readonly kind: "input_exhausted"; readonly input: number; readonly offset: number }
   // ── functions ──────────────────────────────────────────────────────────────────────────────────────────────────
   /** An HTTP answer, whatever its status. */
   | {

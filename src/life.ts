@@ -18,6 +18,8 @@ import type { Delayed } from "./functions/pending";
 import { detachTypedValue, type Reply } from "./functions/wire";
 import { Admission } from "./ingress/admission";
 import { type Input, Intake } from "./ingress/intake";
+import type { Watermark } from "./ingress/watermarks";
+import { Windows } from "./ingress/windows";
 import { Counter } from "./model/counter";
 import { unreachable } from "./model/errors";
 import { Blame, type Message } from "./model/message";
@@ -52,7 +54,8 @@ type Wake =
   | { readonly kind: "delayed"; readonly delayed: Delayed }
   | { readonly kind: "expiry"; readonly memory: Memory }
   | { readonly kind: "unit" }
-  | { readonly kind: "locate"; readonly input: Input };
+  | { readonly kind: "locate"; readonly input: Input }
+  | { readonly kind: "window"; readonly watermark: Watermark };
 
 export type LifePhase = "restoring" | "running" | "retiring";
 
@@ -72,6 +75,7 @@ export class Life {
   readonly #invoker: Invoker;
   readonly #topics = new Topics();
   readonly #delivery: Delivery;
+  readonly #windows: Windows;
   readonly #timers = new Timers<Wake>();
   readonly #options: EngineOptions;
   readonly #book: MeasureBook;
@@ -95,6 +99,11 @@ export class Life {
     this.restored = new Restored(this.store, this.router.homeOf);
     const wake = (delayed: Delayed) => this.#timers.add(delayed.dueMs, { kind: "delayed", delayed });
     this.#delivery = new Delivery(module, this.router, this.outbox, this.#topics, this.delayed, wake);
+    this.#windows = new Windows(this.intake, {
+      noted: (input) => this.outbox.noted(input),
+      passed: () => {}, // Nobody runs barriers yet.
+      wakeAt: (atMs, watermark) => this.#timers.add(atMs, { kind: "window", watermark }),
+    });
   }
 
   get nextWakeMs(): number {
@@ -127,6 +136,7 @@ export class Life {
     effects.push({ kind: "report", level: "info", text: `running: ${this.restored.summary()}` });
     this.restored.releaseMessages();
     this.openInputs(inputs, effects);
+    this.#windows.begin(now);
   }
 
   openInputs(inputs: readonly AssignedInput[], effects: Effects): void {
@@ -177,7 +187,14 @@ export class Life {
     this.#admission.admit(input, event.records, now, effects);
     input.progress.skipTo(event.nextOffset);
     this.outbox.progressed(input);
+    this.#windows.read(input, event.records.length, now);
     this.intake.bound(input, effects);
+  }
+
+  exhausted(now: number, index: number, offset: number): void {
+    const input = this.intake.inputs.get(index);
+    if (!input || this.phase !== "running") this.#book.staleEvents++;
+    else this.#windows.exhausted(input, offset, now);
   }
 
   located(index: number, offset: number, effects: Effects): void {
@@ -282,10 +299,11 @@ export class Life {
     for (const copy of entry.copies ?? []) {
       if (copy === message) continue;
       // Were it left to the record, a crash between two units would run the finished copy again.
-      this.#delivery.adopt(copy);
+      this.#delivery.adopt(copy, input);
       input.progress.finish(entry);
     }
     input.progress.finish(entry);
+    input.finished(entry);
     input.source.measures.outstanding--;
     this.outbox.finishedRecord(input, message.ingressMs);
     this.intake.replace(input, effects);
@@ -376,6 +394,9 @@ export class Life {
         return this.#expire(now, wake.memory);
       case "locate":
         if (this.intake.inputs.has(wake.input.index)) this.intake.locate(wake.input, effects);
+        return;
+      case "window":
+        if (this.phase === "running") this.#windows.over(wake.watermark, now);
         return;
       default:
         unreachable(wake);

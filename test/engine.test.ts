@@ -57,6 +57,7 @@ const events: { readonly [Kind in EventKind]: Extract<Event, { kind: Kind }> } =
   input_located: { kind: "input_located", input: 99, offset: 0 },
   input_location_failed: { kind: "input_location_failed", input: 99, reason: "r" },
   input_displaced: { kind: "input_displaced", input: 99, offset: 0 },
+  input_exhausted: { kind: "input_exhausted", input: 99, offset: 0 },
   records_received: { kind: "records_received", input: 99, records: [], nextOffset: 5 },
   invocation_replied: {
     kind: "invocation_replied",
@@ -91,6 +92,7 @@ const unasked: Record<Exclude<EventKind, "assignment_changed" | "drain_requested
   input_located: "stale",
   input_location_failed: "stale",
   input_displaced: "stale",
+  input_exhausted: "stale",
   records_received: "stale",
   invocation_replied: "stale",
   invocation_failed: "stale",

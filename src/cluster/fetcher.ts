@@ -23,6 +23,8 @@ export interface ReaderOptions extends TopicPartition {
   outOfRange(offset: number): Promise<number>;
   /** Answered for this position, first in the request, and there is nothing before the last stable offset. */
   nothingBefore?(lastStableOffset: number): void;
+  /** Answered for this position: the partition ends there. */
+  nothingBehind?(offset: number): void;
 }
 
 export class Reader {
@@ -259,6 +261,7 @@ export class Fetcher {
     if (decoded === undefined) return;
     if (decoded.nextOffset === reader.nextOffset) {
       if (first && answer.lastStableOffset > reader.nextOffset) reader.options.nothingBefore?.(answer.lastStableOffset);
+      if (answer.highWatermark <= reader.nextOffset) reader.options.nothingBehind?.(reader.nextOffset);
       return;
     }
     this.#flowingMs = this.lastAnswerMs;

@@ -98,11 +98,15 @@ export class Outbox {
   }
 
   progressed(input: Input): void {
-    if (!input.changed) {
-      input.changed = true;
-      this.#inputs.push(input);
-    }
+    this.noted(input);
     this.#dirty = true;
+  }
+
+  /** Its progress has changed in a way that nobody need know before something else is committed: it joins that. */
+  noted(input: Input): void {
+    if (input.changed) return;
+    input.changed = true;
+    this.#inputs.push(input);
   }
 
   /** A record of an ingress is finished: all messages made of it are. */

@@ -5,7 +5,7 @@
 import { Reader, Writer } from "protobufjs/minimal";
 import type { Address } from "../model/address";
 import { ProtocolError } from "../model/errors";
-import { type Header, MESSAGE_OVERHEAD_BYTES, Message, type Provenance } from "../model/message";
+import { type Header, type Mark, MESSAGE_OVERHEAD_BYTES, Message, type Provenance } from "../model/message";
 import { TypedValue } from "../model/typed-value";
 import { detachTypedValue, encodeAddress, readAddress, typedValueBytes } from "./wire";
 
@@ -21,7 +21,7 @@ export interface Delayed {
 
 export const NO_PROVENANCE: Provenance = { timestampMs: 0, headers: [], traceparent: undefined };
 
-/** Fields: 1 version, 2 target, 3 caller, 4 argument, 5 due ms (0: not delayed), 6 token, 7 ingress ms, 8 deadline ms, 9 record timestamp, 10 traceparent, 11* headers {1 key, 2 value}, 12 application, 13 rank. */
+/** Fields: 1 version, 2 target, 3 caller, 4 argument, 5 due ms (0: not delayed), 6 token, 7 ingress ms, 8 deadline ms, 9 record timestamp, 10 traceparent, 11* headers {1 key, 2 value}, 12 application, 13 rank, 14 mark {1 critical, 2 series, 3 barrier + 1, 4 after + 1, 5 channel}. */
 export function encodePending(message: Message, dueMs: number, token: string, application: string): Uint8Array {
   const writer = Writer.create();
   writer.uint32(8).uint32(1);
@@ -41,7 +41,17 @@ export function encodePending(message: Message, dueMs: number, token: string, ap
     writer.ldelim();
   }
   if (application) writer.uint32(98).string(application).uint32(105).double(message.rank);
+  if (message.mark) writeMark(writer.uint32(114).fork(), message.mark);
   return writer.finish();
+}
+
+function writeMark(writer: Writer, { critical, series, barrier, after, channel }: Mark): void {
+  if (critical) writer.uint32(8).bool(true);
+  if (series) writer.uint32(18).string(series);
+  if (barrier >= 0) writer.uint32(24).uint64(barrier + 1);
+  if (after >= 0) writer.uint32(32).uint64(after + 1);
+  if (channel) writer.uint32(42).string(channel);
+  writer.ldelim();
 }
 
 export interface DecodedPending {
@@ -66,6 +76,7 @@ export function decodePending(sequence: number, record: Uint8Array, now: number)
   let traceparent: string | undefined;
   let application = "";
   let rank = Number.POSITIVE_INFINITY;
+  let mark: Mark | undefined;
   const headers: Header[] = [];
   while (reader.pos < reader.len) {
     const tag = reader.uint32();
@@ -111,6 +122,9 @@ export function decodePending(sequence: number, record: Uint8Array, now: number)
       case 13:
         rank = reader.double();
         break;
+      case 14:
+        mark = readMark(reader, reader.uint32() + reader.pos);
+        break;
       default:
         reader.skipType(tag & 7);
     }
@@ -121,7 +135,22 @@ export function decodePending(sequence: number, record: Uint8Array, now: number)
   const message = new Message(target, caller, argument, bytes, undefined, sequence, ingressMs, now, deadlineMs, 0, provenance);
   message.persisted = true;
   message.rank = rank;
+  message.mark = mark;
   return { message, application, dueMs, token };
+}
+
+function readMark(reader: Reader, end: number): Mark {
+  let mark: Mark = { critical: false, series: "", barrier: -1, after: -1, channel: "" };
+  while (reader.pos < end) {
+    const tag = reader.uint32();
+    if (tag === 8) mark = { ...mark, critical: reader.bool() };
+    else if (tag === 18) mark = { ...mark, series: reader.string() };
+    else if (tag === 24) mark = { ...mark, barrier: Number(reader.uint64()) - 1 };
+    else if (tag === 32) mark = { ...mark, after: Number(reader.uint64()) - 1 };
+    else if (tag === 42) mark = { ...mark, channel: reader.string() };
+    else reader.skipType(tag & 7);
+  }
+  return mark;
 }
 
 function readHeader(reader: Reader, end: number): Header {

@@ -8,7 +8,7 @@
  */
 import type { EngineOptions } from "../config/specification";
 import type { Effects } from "../effect";
-import { Blame, MESSAGE_OVERHEAD_BYTES, Message, type Provenance, type RecordEntry } from "../model/message";
+import { Blame, type Mark, MESSAGE_OVERHEAD_BYTES, Message, type Provenance, type RecordEntry } from "../model/message";
 import type { InputRecord } from "../model/record";
 import { TypedValue } from "../model/typed-value";
 import type { FunctionType } from "../router/function-type";
@@ -32,14 +32,18 @@ export class Admission {
     const { source } = input;
     const progress = input.progress as Progress;
     const targets = this.#targets(source);
+    const { marking } = source;
     for (const record of records) {
       if (record.offset < progress.next) continue;
       source.measures.received++;
+      if (!marking.plain) marking.show(progress, record, now);
       if (record.key === null || record.value === null) skipInvalid(input, record, effects);
       else if (!progress.finishedBefore(record.offset)) {
         const entry = progress.enter(record.offset, targets.length);
         source.measures.outstanding++;
-        this.#toTargets(source, targets, record, entry, now);
+        const unmarked = marking.plain && record.headers.length === 0;
+        const mark = unmarked ? undefined : marking.mark(input, progress, record, effects);
+        this.#toTargets(source, targets, record, entry, mark, now);
         continue;
       }
       progress.skipTo(record.offset + 1);
@@ -55,7 +59,14 @@ export class Admission {
     return targets;
   }
 
-  #toTargets(source: Source, targets: readonly FunctionType[], record: InputRecord, entry: RecordEntry, now: number): void {
+  #toTargets(
+    source: Source,
+    targets: readonly FunctionType[],
+    record: InputRecord,
+    entry: RecordEntry,
+    mark: Mark | undefined,
+    now: number,
+  ): void {
     const value = record.value as Uint8Array;
     const id = this.#idOf(record.key as Uint8Array);
     const argument = new TypedValue(source.valueHead, value);
@@ -81,6 +92,7 @@ export class Admission {
         provenance,
       );
       message.application = application.index;
+      message.mark = mark;
       if (application.measures) message.blame = new Blame();
       if (targets.length > 1) (entry.copies ??= []).push(message);
       this.router.enqueue(mailbox, message, now);

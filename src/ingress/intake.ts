@@ -7,19 +7,28 @@
  *
  * I1  An input is paused exactly while it has a reason.
  * I2  A record is admitted once: what a former life finished is skipped, what lies before the position is dropped.
+ * I3  Records that are held behind a barrier do not stop the reading that ends the wait (DUAL-MODE.md 5.5): they do not count for the depth, and
+ *     when too much is held only those inputs are paused that the barrier does not wait for.
  */
 import type { EngineOptions, ModuleSpecification, SourceSpecification } from "../config/specification";
 import type { Effects } from "../effect";
 import type { AssignedInput } from "../event";
 import { typedValueHead } from "../functions/wire";
+import type { Typename } from "../model/address";
 import { Counter } from "../model/counter";
+import type { Message, RecordEntry } from "../model/message";
 import { MeasureBook, type SourceMeasures } from "../observe/measure";
 import type { InputStatus } from "../observe/status";
 import type { Application, Applications } from "../router/router";
+import { Marking } from "./marking";
 import { Progress, type ProgressMark } from "./progress";
+import { Watermark } from "./watermarks";
 
-/** `depth`: too many unfinished records of this partition; `bytes`: mailboxes hold too much; `unit`: the open unit is full; `retiring`: nothing more is taken in. */
-export type PauseReason = "depth" | "bytes" | "unit" | "retiring";
+/**
+ * `depth`: too many unfinished records of this partition; `bytes`: mailboxes hold too much; `held`: too much is held behind barriers, and this partition
+ * is ahead of them; `unit`: the open unit is full; `retiring`: nothing more is taken in.
+ */
+export type PauseReason = "depth" | "bytes" | "held" | "unit" | "retiring";
 
 export class Input {
   /** undefined while it is being located. */
@@ -31,33 +40,64 @@ export class Input {
   displacedTo: number | undefined;
   /** Its progress has changed since the open unit began. */
   changed = false;
+  /** The last barrier it has passed, where its ingress makes barriers by itself; -1: none. */
+  passed = -1;
+  /** Since when it has been read to its end and brought nothing, ms; -1: it has not. */
+  quietSinceMs = -1;
+  /** Unfinished records all of whose messages are held behind barriers. */
+  held = 0;
+  /** How many messages of a record are held. */
+  readonly #heldMessages = new Map<RecordEntry, number>();
   constructor(
     readonly index: number,
     readonly source: Source,
     readonly partition: number,
     readonly shard: number,
   ) {}
+
+  hold(entry: RecordEntry, change: 1 | -1): void {
+    const before = this.#heldMessages.get(entry) ?? 0;
+    const after = before + change;
+    if (before === entry.remaining) this.held--;
+    if (after === entry.remaining) this.held++;
+    if (after > 0) this.#heldMessages.set(entry, after);
+    else this.#heldMessages.delete(entry);
+  }
+
+  /** A message of this record is finished, hence the record: copies that are still held are remembered by themselves from here on. */
+  finished(entry: RecordEntry): void {
+    this.#heldMessages.delete(entry);
+  }
 }
 
 /** One topic of an ingress, with what every record of it needs. */
 export class Source {
   readonly valueHead: Uint8Array;
+  readonly marking: Marking;
   constructor(
     readonly index: number,
     readonly specification: SourceSpecification,
     readonly measures: SourceMeasures,
     readonly application: Application,
+    /** Of its ingress, with the other topics of that. */
+    readonly watermark?: Watermark,
   ) {
     this.valueHead = typedValueHead(specification.valueType);
+    this.marking = new Marking(specification, watermark);
   }
 }
 
 export class Intake {
   readonly sources: readonly Source[];
+  /** Of the ingresses that make barriers by themselves. */
+  readonly watermarks: readonly Watermark[];
   /** By input index; indexes are never used again, so that late records of a dropped input find nothing. */
   readonly inputs = new Map<number, Input>();
   /** Reasons that hold for every input, those opened later too. */
   readonly #everywhere = new Set<PauseReason>();
+  /** Inputs whose depth has changed by what is held. */
+  readonly #touched = new Set<Input>();
+  #heldPaused = false;
 
   constructor(
     module: ModuleSpecification,
@@ -66,9 +106,15 @@ export class Intake {
     private readonly book = new MeasureBook(),
     private readonly ids = new Counter(0),
   ) {
+    const watermarks = new Map<Typename, Watermark>();
+    for (const { ingress, watermark } of module.sources) {
+      if (watermark && !watermarks.has(ingress)) watermarks.set(ingress, new Watermark(ingress, watermark));
+    }
+    this.watermarks = [...watermarks.values()];
     this.sources = module.sources.map((specification, index) => {
       const { ingress, topic } = specification;
-      return new Source(index, specification, this.book.source(ingress, topic), applications.ofIngress(ingress));
+      const application = applications.ofIngress(ingress);
+      return new Source(index, specification, this.book.source(ingress, topic), application, watermarks.get(ingress));
     });
   }
 
@@ -78,6 +124,7 @@ export class Intake {
     if (!source || this.find(assigned)) return undefined;
     const input = new Input(this.ids.next(), source, assigned.partition, assigned.partition % this.options.shards);
     this.inputs.set(input.index, input);
+    source.watermark?.inputs.push(input);
     for (const reason of this.#everywhere) input.paused.add(reason);
     if (input.paused.size > 0) source.measures.pausedPartitions++;
     if (known) this.start(input, known, effects);
@@ -91,7 +138,8 @@ export class Intake {
   }
 
   start(input: Input, mark: ProgressMark, effects: Effects): void {
-    input.progress = new Progress(input.index, mark);
+    input.progress = new Progress(input.index, mark, input.source.marking.begin(mark));
+    input.quietSinceMs = -1;
     const { index, source, partition } = input;
     effects.push({ kind: "consume_input", input: index, source: source.index, partition, offset: mark.low });
     if (input.paused.size > 0) effects.push({ kind: "pause_input", input: index }); // I1: consuming begins without pauses.
@@ -99,8 +147,9 @@ export class Intake {
 
   /** Goes on elsewhere, if it must and nothing of before is unfinished. True if it did. */
   replace(input: Input, effects: Effects): boolean {
-    if (input.displacedTo === undefined || (input.progress?.outstanding ?? 0) > 0) return false;
-    this.start(input, { low: input.displacedTo, ranges: [] }, effects);
+    const { displacedTo, progress } = input;
+    if (displacedTo === undefined || (progress?.outstanding ?? 0) > 0) return false;
+    this.start(input, progress ? progress.elsewhere(displacedTo) : { low: displacedTo, ranges: [] }, effects);
     input.displacedTo = undefined;
     return true;
   }
@@ -129,13 +178,34 @@ export class Intake {
   dropAll(effects: Effects): void {
     for (const index of this.inputs.keys()) effects.push({ kind: "drop_input", input: index });
     this.inputs.clear();
+    for (const { inputs } of this.watermarks) inputs.length = 0;
   }
 
   /** I1. A partition with too many unfinished records waits until a quarter of them is finished: enough room that resuming is rare, and few enough records that they die young. */
   bound(input: Input, effects: Effects): void {
-    const outstanding = input.progress?.outstanding ?? 0;
+    const outstanding = (input.progress?.outstanding ?? 0) - input.held; // I3
     if (outstanding >= this.options.partitionDepthMax) this.pause(input, "depth", effects);
     else if (outstanding * 4 <= this.options.partitionDepthMax * 3) this.resume(input, "depth", effects);
+  }
+
+  /** A message is held behind a barrier, or not any more. */
+  heldChanged({ entry }: Message, change: 1 | -1): void {
+    const input = entry && this.inputs.get(entry.input);
+    if (!input) return;
+    input.hold(entry, change);
+    this.#touched.add(input);
+  }
+
+  /** I3; after every event in which `heldChanged` may have been called. `over`: too many bytes are held. `synced`: no barrier waits for more of this input. */
+  boundHeld(over: boolean, synced: (input: Input) => boolean, effects: Effects): void {
+    for (const input of this.#touched) this.bound(input, effects);
+    this.#touched.clear();
+    if (!over && !this.#heldPaused) return;
+    this.#heldPaused = over;
+    for (const input of this.inputs.values()) {
+      if (over && synced(input)) this.pause(input, "held", effects);
+      else this.resume(input, "held", effects);
+    }
   }
 
   pause(input: Input, reason: PauseReason, effects: Effects): void {

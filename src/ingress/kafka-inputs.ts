@@ -16,6 +16,8 @@ const partitionBytesMax = 128 * 1024;
 const fetchBytesMax = 2 * 1024 * 1024;
 /** Of a long poll when nothing flows. New records end it at once; only a new partition waits for it. */
 const waitMs = 100;
+/** That there is nothing more is told this often: while records flow from its neighbours an idle partition is answered for all the time. */
+const exhaustedAgainMs = 50;
 
 interface Input extends TopicPartition {
   readonly source: SourceSpecification;
@@ -91,8 +93,19 @@ export class KafkaInputs {
       bytesMax: specification.fetchPartitionMaxBytes ?? partitionBytesMax,
       deliver: (records, nextOffset) => this.emit({ kind: "records_received", input, records, nextOffset }),
       outOfRange: (lost) => this.#displaced(input, specification, position, lost),
+      ...(tellsEnd(specification) && { nothingBehind: this.#exhausted(input) }),
     });
     this.#inputs.set(input, { ...position, source: specification, fetcher, reader });
+  }
+
+  #exhausted(input: number): (offset: number) => void {
+    let toldMs = 0;
+    return (offset) => {
+      const now = Date.now();
+      if (this.#closed || Math.abs(now - toldMs) < exhaustedAgainMs) return;
+      toldMs = now;
+      this.emit({ kind: "input_exhausted", input, offset });
+    };
   }
 
   /** The engine consumes anew once nothing before is unfinished; until then this reader stays where it is, so this never resolves. */
@@ -164,4 +177,9 @@ export class KafkaInputs {
     for (const fetcher of this.#fetchers.values()) fetcher.close();
     this.#inputs.clear();
   }
+}
+
+/** Where it matters that a partition holds nothing more: it must not hold up the others of its ingress. */
+function tellsEnd({ watermark, barrier }: SourceSpecification): boolean {
+  return watermark !== undefined || barrier?.kind === "counter";
 }

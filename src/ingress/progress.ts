@@ -13,6 +13,7 @@
 import { Reader, Writer } from "protobufjs/minimal";
 import { invariant, ProtocolError } from "../model/errors";
 import { RecordEntry } from "../model/message";
+import { readSteps, type Steps, type StepsMark, writeSteps } from "./steps";
 
 /** Finished offsets above the low watermark: [first, last] pairs, rising, not touching. */
 export type Ranges = readonly (readonly [first: number, last: number])[];
@@ -21,6 +22,16 @@ export type Ranges = readonly (readonly [first: number, last: number])[];
 export interface ProgressMark {
   readonly low: number;
   readonly ranges: Ranges;
+  /** Ends of windows that were passed (watermarks.ts), as numbers of windows of this length. */
+  readonly passages?: StepsMark & { readonly everyMs: number };
+  /** Critical records that had come (marking.ts). */
+  readonly counts?: StepsMark;
+}
+
+/** What is told of the records of a partition by what came before them. */
+export interface Told {
+  readonly passages?: { readonly everyMs: number; readonly steps: Steps };
+  readonly counts?: Steps;
 }
 
 export class Progress {
@@ -35,6 +46,7 @@ export class Progress {
   constructor(
     readonly input: number,
     start: ProgressMark,
+    readonly told: Told = {},
   ) {
     this.#next = start.low;
     this.#skip = start.ranges;
@@ -110,25 +122,69 @@ export class Progress {
       if (before && before[1] + 1 === rest) before[1] = last;
       else ranges.push([rest, last]);
     }
-    return { low: this.low, ranges };
+    return { low: this.low, ranges, ...this.#told() };
+  }
+
+  /** Where it goes on at another position: what was told is not taken back. */
+  elsewhere(low: number): ProgressMark {
+    const { passages, counts } = this.told;
+    const from = (steps: Steps): StepsMark => ({ end: low, base: steps.last, steps: [] });
+    return {
+      low,
+      ranges: [],
+      ...(passages && { passages: { everyMs: passages.everyMs, ...from(passages.steps) } }),
+      ...(counts && { counts: from(counts) }),
+    };
+  }
+
+  /** The log has nothing behind the position. */
+  atEnd(): void {
+    this.told.passages?.steps.endAt(this.#next);
+    this.told.counts?.endAt(this.#next);
+  }
+
+  #told(): Pick<ProgressMark, "passages" | "counts"> {
+    const { passages, counts } = this.told;
+    return {
+      ...(passages && { passages: { everyMs: passages.everyMs, ...passages.steps.mark(this.#unfinished(), this.#next) } }),
+      ...(counts && { counts: counts.mark(this.#unfinished(), this.#next) }),
+    };
+  }
+
+  *#unfinished(): IterableIterator<number> {
+    for (let entry = this.#first; entry; entry = entry.after) yield entry.offset;
   }
 }
 
-/** Wire: version = 1, low, count, then per range two varints: gap behind the end of the one before, length - 1. */
+const PASSAGES = 1;
+const COUNTS = 2;
+
+/**
+ * Wire: version, low, count, then per range two varints: gap behind the end of the one before, length - 1. Version 1 ends here, and is what is
+ * written where there is nothing more to say. In version 2 follow, until the end, a kind and its steps (steps.ts): 1 passages, with the length of
+ * the windows in ms (double) before them, 2 counts.
+ */
 export function encodeProgress(mark: ProgressMark): Uint8Array {
-  const writer = Writer.create().uint32(1).uint64(mark.low).uint32(mark.ranges.length);
-  let end = mark.low;
-  for (const [first, last] of mark.ranges) {
+  const { low, ranges, passages, counts } = mark;
+  const writer = Writer.create()
+    .uint32(passages || counts ? 2 : 1)
+    .uint64(low)
+    .uint32(ranges.length);
+  let end = low;
+  for (const [first, last] of ranges) {
     writer.uint64(first - end).uint64(last - first);
     end = last;
   }
+  if (passages) writeSteps(writer.uint32(PASSAGES).double(passages.everyMs), low, passages);
+  if (counts) writeSteps(writer.uint32(COUNTS), low, counts);
   return writer.finish();
 }
 
 export function decodeProgress(bytes: Uint8Array): ProgressMark {
   const reader = Reader.create(bytes);
   const version = reader.uint32();
-  if (version !== 1) throw new ProtocolError(`progress record of version ${version}; this router reads version 1`);
+  if (version !== 1 && version !== 2)
+    throw new ProtocolError(`progress record of version ${version}; this router reads versions 1 and 2`);
   const low = Number(reader.uint64());
   const count = reader.uint32();
   const ranges: [number, number][] = [];
@@ -138,5 +194,18 @@ export function decodeProgress(bytes: Uint8Array): ProgressMark {
     end = first + Number(reader.uint64());
     ranges.push([first, end]);
   }
-  return { low, ranges };
+  return { low, ranges, ...(version === 2 && readTold(reader, low)) };
+}
+
+function readTold(reader: Reader, low: number): Pick<ProgressMark, "passages" | "counts"> {
+  let told: Pick<ProgressMark, "passages" | "counts"> = {};
+  while (reader.pos < reader.len) {
+    const kind = reader.uint32();
+    if (kind === PASSAGES) {
+      const everyMs = reader.double();
+      told = { ...told, passages: { everyMs, ...readSteps(reader, low) } };
+    } else if (kind === COUNTS) told = { ...told, counts: readSteps(reader, low) };
+    else throw new ProtocolError(`progress record with steps of kind ${kind}; this router knows 1 and 2`);
+  }
+  return told;
 }

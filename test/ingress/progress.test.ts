@@ -192,6 +192,6 @@ describe("the record of a mark", () => {
   });
 
   it("of another version is refused", () => {
-    expect(() => decodeProgress(Uint8Array.of(2, 0, 0))).toThrow(ProtocolError);
+    expect(() => decodeProgress(Uint8Array.of(3, 0, 0))).toThrow(ProtocolError);
   });
 });

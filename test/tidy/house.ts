@@ -35,6 +35,7 @@ export const SHARED_FILES: readonly string[] = [
   "functions/wire",
   "functions/pending",
   "ingress/progress",
+  "ingress/steps",
   "state/changelog",
   "observe/measure",
   "observe/status",
