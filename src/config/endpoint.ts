@@ -134,7 +134,7 @@ function readConcurrency(
     return { concurrency: (given === undefined ? undefined : place.whole(SLOTS_RANGE)) ?? SLOTS, adaptive: false };
   }
   const fields = place.fields(shape);
-  fields?.need("auto", "true: a fixed number is written without a map")?.choice(["true"]);
+  fields?.need("auto", "true: a fixed number is written without a map")?.choice(["true"], true);
   return { concurrency: fields?.take("max")?.whole(SLOTS_RANGE) ?? SLOTS_MAX, adaptive: true };
 }
 

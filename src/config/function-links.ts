@@ -21,12 +21,15 @@ export interface Surroundings {
 export function checkFunctions(all: Surroundings): void {
   const { functions, served } = all;
   for (const draft of functions) {
-    for (const { entry, text, place } of draft.named) if (served?.hasSome(entry) === false) served.tellUnserved(text, place);
+    for (const { entry, text, place } of draft.named) {
+      if (served?.hasSome(entry) === false) served.tellUnserved(text, place);
+    }
     for (const upstream of draft.upstreams) checkUpstream(upstream, draft, all);
   }
   if (!all.functionsKnown) return;
   for (const draft of functions) {
-    checkCircle(draft, all);
+    // A name alone may be that of an ingress that could not be read.
+    if (all.ingressesKnown) checkCircle(draft, all);
     warnIdle(draft, all);
   }
   checkWatermarks(all);
@@ -125,7 +128,7 @@ function checkBrings(upstream: UpstreamDraft, draft: FunctionDraft, all: Surroun
   }
 }
 
-/** Who waits for barriers of his own, over however many others, waits for ever (DUAL-MODE.md 2.6). Told once for each circle. */
+/** Who waits for its own barriers, over however many others, waits for ever (DUAL-MODE.md 2.6). Told once for each circle. */
 function checkCircle(draft: FunctionDraft, all: Surroundings): void {
   for (const upstream of draft.upstreams) {
     const way = isIngress(upstream, all) ? undefined : wayBack(upstream.name, draft, all, new Set());
@@ -167,8 +170,8 @@ function warnIdle(draft: FunctionDraft, all: Surroundings): void {
     place.warn("changes nothing: functions are exclusive unless a document says otherwise", { expected: "mode: dual" });
     return;
   }
-  const ids = all.ingresses.flatMap(({ id }) => id?.text ?? []);
-  if (upstreams.length === 0 || specification.series !== undefined || ids.some((id) => isWatermarked(id, draft, all))) return;
+  const ends = all.ingresses.some(({ id }) => id !== undefined && isWatermarked(id.text, draft, all));
+  if (upstreams.length === 0 || specification.series !== undefined || ends) return;
   upstreams[0]?.place.parent?.warn("has no effect: without numbers there is no barrier to wait for", {
     expected: "a series, or an ingress with a watermark for these functions",
   });
@@ -184,11 +187,11 @@ function overrules(draft: FunctionDraft, other: FunctionDraft): boolean {
 function checkWatermarks(all: Surroundings): void {
   const firsts = new Map<string, { readonly specification: WatermarkSpecification; readonly place: Place }>();
   for (const { watermark } of all.ingresses) {
-    for (const { typename, place } of watermark?.functions ?? []) {
-      if (watermark === undefined) continue;
+    if (watermark === undefined) continue;
+    const { specification } = watermark;
+    for (const { typename, place } of watermark.functions) {
       if (all.served?.has(typename) === false) all.served.tellUnserved(typename, place);
       else if (draftOf(typename, all)?.mode !== "dual") tellExclusive(typename, place, all);
-      const { specification } = watermark;
       const first = firsts.get(typename);
       if (first === undefined) firsts.set(typename, { specification, place });
       else tellOtherWindows(typename, place, specification, first);

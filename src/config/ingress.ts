@@ -140,7 +140,7 @@ function readTopic(item: Place): Topic | undefined {
     const typename = target.typename("a function");
     return typename === undefined ? [] : [{ typename, place: target }];
   });
-  const critical = fields.take("critical")?.choice(["true", "false"]) === "true";
+  const critical = fields.take("critical")?.choice(["true", "false"], true) === "true";
   const barrier = readBarrier(fields.take("barrier"));
   if (place === undefined || name === undefined) return undefined;
   return { name, valueType: valueType ?? "", targets, critical, barrier, place };

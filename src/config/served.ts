@@ -1,5 +1,4 @@
 /** Which functions some endpoint serves. */
-
 import { nearest } from "./finding";
 import type { FunctionEntry } from "./function";
 import type { Place } from "./place";
@@ -41,16 +40,20 @@ export class Served {
     });
   }
 
+  /** For `shpo/cart` it is `shop/cart` also when an endpoint serves `shop/*`. */
   nearest(typename: string): string | undefined {
-    return nearest(typename, this.#texts) ?? this.#nearestNamespace(typename);
-  }
-
-  /** For `shpo/cart` when an endpoint serves `shop/*`. */
-  #nearestNamespace(typename: string): string | undefined {
+    const texts = [...this.#texts];
+    const named = nearest(
+      typename,
+      texts.filter((text) => !text.endsWith("/*")),
+    );
+    if (named !== undefined) return named;
     const namespace = namespaceOf(typename);
-    const whole = [...this.#texts].filter((text) => text.endsWith("/*")).map((text) => text.slice(0, -2));
-    const near = nearest(namespace, whole);
-    return near === undefined || near === namespace ? undefined : near + typename.slice(namespace.length);
+    const near = nearest(
+      namespace,
+      texts.filter((text) => text.endsWith("/*")).map((text) => text.slice(0, -2)),
+    );
+    return near === undefined ? undefined : near + typename.slice(namespace.length);
   }
 }
 

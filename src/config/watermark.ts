@@ -19,9 +19,15 @@ export function readWatermark(place: Place | undefined): WatermarkDraft | undefi
   if (fields === undefined) return undefined;
   const everyMs = fields.need("every", "the length of the windows, such as 1s")?.durationMs({ min: 1 });
   const functions = readFunctions(fields.need("functions", FUNCTIONS_EXPECTED));
+  const time = fields.take("time")?.choice(TIMES) ?? "record-timestamp";
+  if (time === "arrival") {
+    for (const name of ["lateness", "idle"] as const) {
+      fields.take(name)?.warn("has no effect with time: arrival: nothing arrives late, and the clock never stands still");
+    }
+  }
   const specification = {
     everyMs: everyMs ?? 1,
-    time: fields.take("time")?.choice(TIMES) ?? "record-timestamp",
+    time,
     latenessMs: fields.take("lateness")?.durationMs({ min: 0 }) ?? 0,
     idleMs: fields.take("idle")?.durationMs({ min: 1 }) ?? IDLE_MS,
     typename: fields.take("typename")?.typename("a typename") ?? WINDOW_END,

@@ -186,7 +186,10 @@ test("the legacy form is accepted, with all its names", () => {
 
 test("placeholders may stand for any value, and a document may be empty", () => {
   const open = (text: string) =>
-    text.replaceAll(/: (?:8000|1s|10|0\.5|99\.9|token|window-end|200ms|none|raw|5|-1)(?=\n|,|})/g, ": '$${X:-1}'");
+    text.replaceAll(
+      /: (?:true|counter|window\.end|max-by\(a\.b\)|dual|64|seen|home|8000|1s|10|0\.5|99\.9|token|window-end|200ms|none|raw|5|-1)(?=\n|,|})/g,
+      ": '$${X:-1}'",
+    );
   const texts = FULL.map(open);
   expect(texts.join("").match(/\{X:-1\}/g)?.length).toBeGreaterThan(15);
   expect(marks(["# nothing\n", ...texts].join("---\n"))).toEqual([]);
@@ -232,6 +235,35 @@ describe("is marked:", () => {
       and(APPLICATION, "policy: edf", "params: {rate: 5}"),
       "/spec/params must NOT have more than 0",
     ],
+    ["a URL and URLs", and(ENDPOINT, "urls: [http://a]"), "/spec must match exactly one schema in oneOf"],
+    ["no URLs", and(without(ENDPOINT, "urlPathTemplate"), "urls: []"), "/spec/urls must NOT have fewer than 1 items"],
+    ["a placement nobody knows", and(ENDPOINT, "placement: hom"), "/spec/placement must be equal to one of the allowed values"],
+    ["slots that are no number", and(ENDPOINT, "concurrency: many"), "/spec/concurrency must match"],
+    [
+      "a bound of a fixed number",
+      and(ENDPOINT, "concurrency: {auto: false, max: 5}"),
+      "/spec/concurrency/auto must NOT be valid",
+    ],
+    ["a bound alone", and(ENDPOINT, "concurrency: {max: 5}"), "/spec/concurrency must have required property 'auto'"],
+    ["a barrier without a place", `${INGRESS}      barrier: {}\n`, "/spec/topics/0/barrier must NOT have fewer than 1"],
+    ["a watermark without a length", and(INGRESS, "watermark: {functions: [a/b]}"), "must have required property 'every'"],
+    [
+      "a watermark for nobody",
+      and(INGRESS, "watermark: {every: 1s, functions: []}"),
+      "/spec/watermark/functions must NOT have fewer",
+    ],
+    ["a document of no function", without(FUNCTION, "functions"), "/spec must have required property 'functions'"],
+    ["a * in the middle", FUNCTION.replace("shop/cart", "shop/c*t"), "/spec/functions must match"],
+    ["a mode nobody knows", FUNCTION.replace("dual", "dul"), "/spec/mode must be equal to one of the allowed values"],
+    ["too many lessees", and(FUNCTION, "maxLessees: 65"), "/spec/maxLessees must be <= 64"],
+    ["lessees in exclusive mode", and(FUNCTION.replace("dual", "exclusive"), "maxLessees: 1"), "/spec must NOT be valid"],
+    ["lessees without a mode", and(without(FUNCTION, "mode"), "maxLessees: 1"), "/spec must NOT be valid"],
+    ["an upstream that is two", and(FUNCTION, "upstreams: [{ingress: a/b, function: a/b}]"), "/spec/upstreams/0 must match"],
+    ["count and ids", and(FUNCTION, "upstreams: [{function: a/b, count: 1, ids: [a]}]"), "/spec/upstreams/0 must match"],
+    ["a series without a name", and(FUNCTION, "series: {json: a}"), "/spec/series must have required property 'name'"],
+    ["a series in two places", and(FUNCTION, "series: {name: s, json: a, protobuf: 1}"), "/spec/series must NOT be valid"],
+    ["a misspelt strategy", and(FUNCTION, "states: {a: summ}"), "/spec/states/a must be equal to one of the allowed values"],
+    ["a state without a strategy", and(FUNCTION, "states: {a: {}}"), "/spec/states/a must have required property 'merge'"],
     [
       "an unknown option in the legacy form",
       LEGACY.replace("spec: {address", "spec: {idd: 5, address"),

@@ -103,6 +103,7 @@ function options<Name extends ShapeName>(name: Name, values: Values<Name>): Sche
 const SERVED = { type: "string", pattern: `^[^/\\s*]+/(\\*|[^/\\s*]+)$|${PLACEHOLDER}` };
 const URL: Schema = { type: "string", pattern: `^https?://.|${PLACEHOLDER}` };
 const SLOTS = whole({ minimum: 1, maximum: 100_000 });
+const YES: Schema = { type: ["boolean", "string"], pattern: `^true$|${PLACEHOLDER}`, not: { const: false } };
 
 const ENDPOINT = {
   functions: { anyOf: [SERVED, list(SERVED)] },
@@ -116,8 +117,8 @@ const ENDPOINT = {
 const ONE_URL: Schema = { oneOf: [{ required: ["urlPathTemplate"] }, { required: ["urls"] }] };
 
 function concurrency(name: "endpointV1Concurrency" | "endpointV2Concurrency"): Schema {
-  const bounded = { ...options(name, { auto: { enum: [true, "true"] }, max: SLOTS }), required: ["auto"] };
-  return { anyOf: [SLOTS, { enum: ["auto"] }, bounded] };
+  const bounded = { ...options(name, { auto: YES, max: SLOTS }), required: ["auto"] };
+  return { anyOf: [SLOTS, choice(["auto"]), bounded] };
 }
 
 const YES_OR_NO: Schema = { type: ["boolean", "string"], pattern: `^(true|false)$|${PLACEHOLDER}` };

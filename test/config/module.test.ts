@@ -2,7 +2,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: placeholders of module.yaml.
 import { findingText } from "../../src/config/finding";
 import type { SourceSpecification, StartupPosition } from "../../src/config/specification";
-import { and, EGRESS, ENDPOINT, INGRESS, valid, warnings, without } from "./module-text";
+import { and, EGRESS, ENDPOINT, FUNCTION, INGRESS, valid, warnings, without } from "./module-text";
 
 const MIB = 1024 * 1024;
 
@@ -88,6 +88,28 @@ describe("endpoint", () => {
         { namespace: "other", name: undefined },
       ],
     });
+  });
+
+  const replicas = (...lines: readonly string[]) => endpoint(and(without(ENDPOINT, "urlPathTemplate"), ...lines));
+
+  test("several replicas, each message to any of them or each address to its home (ours)", () => {
+    const urls = ["http://a:8000/{function.name}", "http://b:8000/{function.name}"];
+    const text = `urls: ['${urls.join("', '")}']`;
+    expect(replicas(text)).toMatchObject({ urls, placement: "any", concurrency: 64, adaptive: false });
+    expect(replicas(text, "placement: any").placement).toBe("any");
+    expect(replicas(text, "placement: home").placement).toBe("home");
+    expect(replicas("urls: ['http://a']").urls).toEqual(["http://a"]);
+  });
+
+  test.each([
+    ["auto", { concurrency: 1000, adaptive: true }],
+    ["'${SLOTS:-auto}'", { concurrency: 1000, adaptive: true }],
+    ["'${SLOTS:-7}'", { concurrency: 7, adaptive: false }],
+    ["{auto: true}", { concurrency: 1000, adaptive: true }],
+    ["{auto: true, max: 5}", { concurrency: 5, adaptive: true }],
+  ])("concurrency %s (ours)", (text, slots) => {
+    expect(endpoint(and(ENDPOINT, `concurrency: ${text}`))).toMatchObject(slots);
+    expect(endpoint(and(ENDPOINT.replace("v2", "v1"), `concurrency: ${text}`))).toMatchObject(slots);
   });
 
   test("a transport without a type is async", () => {
@@ -230,6 +252,87 @@ describe("ingress", () => {
   test("a specific entry and a namespace entry both serve a target", () => {
     expect(source(INGRESS).targets).toEqual(["shop/cart"]);
     expect(valid([ENDPOINT.replace("shop/*", "shop/cart"), ENDPOINT, INGRESS]).module.endpoints).toHaveLength(2);
+  });
+});
+
+describe("critical messages of an ingress (ours)", () => {
+  const topic = (...lines: readonly string[]) => source(`${INGRESS}${lines.map((line) => `      ${line}\n`).join("")}`);
+
+  test.each([
+    ["critical: true", true],
+    ["critical: false", false],
+    ["critical: '${YES:-true}'", true],
+  ])("%s", (line, critical) => {
+    expect(topic(line)).toMatchObject({ critical, barrier: undefined });
+  });
+
+  test.each<[string, SourceSpecification["barrier"]]>([
+    ["counter", { kind: "counter" }],
+    ["{json: window.end}", { kind: "json", path: ["window", "end"] }],
+    ["{protobuf: 1.30}", { kind: "protobuf", path: [1, 30] }],
+  ])("barrier: %s", (text, barrier) => {
+    expect(topic("critical: true", `barrier: ${text}`)).toMatchObject({ critical: true, barrier });
+    expect(topic(`barrier: ${text}`)).toMatchObject({ critical: false, barrier });
+  });
+
+  test("are those of one topic", () => {
+    const other = "    - {topic: ends, valueType: a/b, targets: [shop/cart], critical: true, barrier: counter}\n";
+    expect(valid([ENDPOINT, INGRESS + other]).module.sources).toMatchObject([
+      { topic: "orders", critical: false, barrier: undefined },
+      { topic: "ends", critical: true, barrier: { kind: "counter" } },
+    ]);
+  });
+});
+
+describe("watermark of an ingress (ours)", () => {
+  const watermarks = (text: string, ...more: readonly string[]) =>
+    valid([ENDPOINT, and(INGRESS, `watermark: ${text}`), FUNCTION, ...more]).module.sources.map(({ watermark }) => watermark);
+
+  test("goes by the times of records, without lateness, and by the clock after 5 s of silence", () => {
+    expect(watermarks("{every: 1s, functions: [shop/cart]}")).toEqual([
+      {
+        everyMs: 1_000,
+        time: "record-timestamp",
+        latenessMs: 0,
+        idleMs: 5_000,
+        typename: "io.dirigo.types/window-end",
+        functions: ["shop/cart"],
+      },
+    ]);
+  });
+
+  test("all options", () => {
+    const lines =
+      "{every: 1 min, time: record-timestamp, lateness: 200ms, idle: 2s, typename: a/b, functions: [shop/cart, shop/stock]}";
+    expect(watermarks(lines, FUNCTION.replace("shop/cart", "shop/st*"))).toEqual([
+      {
+        everyMs: 60_000,
+        time: "record-timestamp",
+        latenessMs: 200,
+        idleMs: 2_000,
+        typename: "a/b",
+        functions: ["shop/cart", "shop/stock"],
+      },
+    ]);
+    expect(watermarks("{every: 1, time: arrival, functions: [shop/cart]}")).toMatchObject([{ everyMs: 1, time: "arrival" }]);
+  });
+
+  test("is one for all topics of the ingress", () => {
+    const more = "    - {topic: returns, valueType: a/b, targets: [shop/cart]}\n";
+    const ingress = and(INGRESS + more, "watermark: {every: 1s, functions: [shop/cart]}");
+    const [orders, returns] = valid([ENDPOINT, ingress, FUNCTION]).module.sources;
+    expect(orders?.watermark).toBeDefined();
+    expect(orders?.watermark).toBe(returns?.watermark);
+  });
+
+  test("of several ingresses for one function there may be several, with the same windows", () => {
+    const other = INGRESS.replace("shop/orders", "shop/returns").replace("topic: orders", "topic: returns");
+    expect(
+      watermarks(
+        "{every: 1s, lateness: 1s, functions: [shop/cart]}",
+        and(other, "watermark: {every: 1000, functions: [shop/cart]}"),
+      ),
+    ).toMatchObject([{ latenessMs: 1_000 }, { latenessMs: 0 }]);
   });
 });
 
