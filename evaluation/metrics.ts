@@ -2,10 +2,11 @@
  * What a run is judged by (SCHEDULING.md §4.2).
  *
  * Satisfaction: of the outputs due in the measured interval, the share that was delivered within the target; what was never delivered is missed.
- * Resources: R1 provisioned slot-seconds, R2 slot-seconds held (slots in use, and open leases that have none in use), R3 the busy share of R1.
+ * Resources: R1 provisioned slot-seconds, R2 slot-seconds in use (a lessee that has nothing to do holds no slot here), R3 the busy share of R1.
  */
 import type { HandledRecord, Output } from "./functions";
 import type { ApplicationLoad, Load } from "./load";
+import { quantile } from "./statistics";
 import type { Workload } from "./workload";
 
 /** Milliseconds of the run, from which on and until which things count. */
@@ -137,4 +138,55 @@ function percent(results: readonly ApplicationResult[], group: ApplicationLoad["
 /** How long something lasted within the interval: of [from, to] what lies in it. */
 export function overlapMs({ fromMs, toMs }: Interval, beginMs: number, endMs: number): number {
   return Math.max(0, Math.min(endMs, toMs) - Math.max(beginMs, fromMs));
+}
+
+/** Slot-seconds of the measured interval: R1 provisioned, R2 in use (the way to the function and back included), and the work done in them. */
+export class SlotTime {
+  #usedMs = 0;
+  #workMs = 0;
+  #invocations = 0;
+
+  constructor(private readonly interval: Interval) {}
+
+  /** A slot was in use from an instant to another; `workMs` of that was work. */
+  served(fromMs: number, toMs: number, workMs: number): void {
+    const insideMs = overlapMs(this.interval, fromMs, toMs);
+    if (insideMs === 0) return;
+    this.#invocations++;
+    this.#usedMs += insideMs;
+    this.#workMs += workMs * (insideMs / (toMs - fromMs));
+  }
+
+  values(slots: number): Record<string, number> {
+    const provisioned = (slots * (this.interval.toMs - this.interval.fromMs)) / 1_000;
+    const work = this.#workMs / 1_000;
+    return {
+      provisionedSeconds: provisioned,
+      usedSeconds: this.#usedMs / 1_000,
+      workSeconds: work,
+      busy: (100 * work) / provisioned,
+      invocations: this.#invocations,
+    };
+  }
+}
+
+/** Percentages by group, and latencies of outputs: what was never delivered counts as late, and in no quantile. */
+export function satisfactions(results: readonly ApplicationResult[]): Record<string, number> {
+  const values: Record<string, number> = {};
+  for (const group of ["latency", "bulk"] as const) {
+    const own = results.filter((each) => each.group === group);
+    if (own.length === 0) continue;
+    values[group] = satisfaction(results, group);
+    values[`${group}Records`] = recordSatisfaction(results, group);
+    const latencies = own.flatMap(({ latenciesMs }) => latenciesMs.filter((each) => each !== null));
+    for (const [name, part] of [
+      ["P50", 0.5],
+      ["P95", 0.95],
+      ["P99", 0.99],
+    ] as const)
+      values[`${group}${name}`] = quantile(latencies, part);
+    values[`${group}Due`] = own.reduce((sum, { due }) => sum + due, 0);
+  }
+  values.records = results.reduce((sum, { records }) => sum + records, 0);
+  return values;
 }

@@ -1,17 +1,12 @@
 /**
- * The configurations that are compared: what a module.yaml of each would say. One service of replicas with one slot each, an ingress and an application
- * per application of the load, one egress.
+ * The configurations that are compared, as the module.yaml that a user would write for each; the simulation and the real run read the same text. One service
+ * of replicas with one slot each, an ingress and an application per application of the load, one egress.
  */
-import type {
-  ApplicationSpecification,
-  ClusterSpecification,
-  EndpointSpecification,
-  FunctionSpecification,
-  MergeSpecification,
-  ModuleSpecification,
-  PolicyName,
-  SourceSpecification,
-} from "../src/config/specification";
+import { stringify } from "yaml";
+import { findingText } from "../src/config/finding";
+import { loadModule } from "../src/config/module";
+import type { ModuleSpecification, PolicyName } from "../src/config/specification";
+import { ConfigError } from "../src/model/errors";
 import { EGRESS, RECORD_TYPE } from "./functions";
 import type { ApplicationLoad, Load } from "./load";
 import { NAMESPACE, typenameOf } from "./plan";
@@ -27,31 +22,17 @@ export interface Configuration {
   readonly maxLessees?: number;
   /** theta: share of the SLO kept in reserve by min-laxity. */
   readonly margin?: number;
-  readonly merge?: MergeSpecification;
+  readonly merge?: "function" | "map(sum)";
   /** Closing records are no critical messages though aggregates have lessees: wrong on purpose. */
   readonly unsynchronized?: boolean;
   readonly maxNumBatchRequests?: number;
 }
 
-export const PAPER: Configuration = {
-  name: "FIFO, home",
-  policy: "fifo",
-  placement: "home",
-  replicas: 10,
-  scaling: "exclusive",
-};
+/** The paper's baseline: actors pinned to workers, first come, first served. */
+export const PAPER: Configuration = { name: "FIFO, home", policy: "fifo", placement: "home", replicas: 10, scaling: "exclusive" };
+/** What StateFun does: any free slot. */
 export const STATEFUN: Configuration = { ...PAPER, name: "FIFO, any", placement: "any" };
-export const OURS: Configuration = {
-  name: "Dirigo",
-  policy: "min-laxity",
-  placement: "any",
-  replicas: 7,
-  scaling: "leased",
-};
-
-export function isDual({ scaling }: Configuration): boolean {
-  return scaling !== "exclusive";
-}
+export const OURS: Configuration = { name: "Dirigo", policy: "min-laxity", placement: "any", replicas: 7, scaling: "leased" };
 
 /** Whether the producer marks closing records. */
 export function marksCloses({ scaling, unsynchronized }: Configuration): boolean {
@@ -59,117 +40,107 @@ export function marksCloses({ scaling, unsynchronized }: Configuration): boolean
 }
 
 export interface Surroundings {
-  readonly cluster: ClusterSpecification;
+  /** `host:port` of the broker. */
+  readonly brokers: string;
+  /** One per replica. */
   readonly urls: readonly string[];
+  /** Of the topics; also the consumer group. */
+  readonly group: string;
 }
 
-export function topicOf(application: ApplicationLoad, prefix: string): string {
-  return `${prefix}-${application.name}`;
+export function topicOf(application: ApplicationLoad, group: string): string {
+  return `${group}-${application.name}`;
 }
 
-export function ingressOf(application: ApplicationLoad): string {
+function ingressOf(application: ApplicationLoad): string {
   return `${NAMESPACE}/${application.name}-in`;
 }
 
-export function moduleOf(
-  load: Load,
-  configuration: Configuration,
-  { cluster, urls }: Surroundings,
-  prefix: string,
-): ModuleSpecification {
-  const { applications } = load;
+type Document = { readonly kind: string; readonly spec: Readonly<Record<string, unknown>> };
+
+export function moduleText(load: Load, configuration: Configuration, surroundings: Surroundings): string {
+  const documents: Document[] = [
+    endpointOf(configuration, surroundings),
+    ...load.applications.map((application) => ingressDocument(application, surroundings)),
+    {
+      kind: "io.statefun.kafka.v1/egress",
+      spec: { id: EGRESS, address: surroundings.brokers, deliverySemantic: { type: "exactly-once" } },
+    },
+    ...load.applications.map((application) => applicationDocument(application, configuration)),
+  ];
+  if (configuration.scaling !== "exclusive") {
+    documents.push(...load.applications.flatMap((application) => functionDocuments(application, configuration)));
+  }
+  return documents.map((document) => stringify(document)).join("---\n");
+}
+
+/** As the product reads it. */
+export function moduleOf(load: Load, configuration: Configuration, surroundings: Surroundings): ModuleSpecification {
+  const text = moduleText(load, configuration, surroundings);
+  const { module, findings, warnings } = loadModule([{ path: "module.yaml", text }], {}, { brokers: [surroundings.brokers] });
+  if (findings.length + warnings.length > 0) throw new ConfigError([...findings, ...warnings].map(findingText));
+  return module;
+}
+
+function endpointOf({ placement, maxNumBatchRequests }: Configuration, { urls }: Surroundings): Document {
+  const batch = maxNumBatchRequests === undefined ? {} : { maxNumBatchRequests };
   return {
-    endpoints: [endpointOf(configuration, urls)],
-    sources: applications.map((application) => sourceOf(application, cluster, prefix)),
-    egresses: [{ kind: "kafka", id: EGRESS, cluster, semantic: "exactly-once" }],
-    applications: applications.map((application) => applicationOf(application, configuration)),
-    functions: isDual(configuration) ? applications.flatMap((application) => functionsOf(application, configuration)) : [],
+    kind: "io.statefun.endpoints.v2/http",
+    spec: { functions: `${NAMESPACE}/*`, urls, placement, concurrency: 1, ...batch },
   };
 }
 
-function endpointOf(configuration: Configuration, urls: readonly string[]): EndpointSpecification {
+function ingressDocument(application: ApplicationLoad, { brokers, group }: Surroundings): Document {
+  const first = typenameOf(application.name, application.shape === "aggregate" ? "aggregate" : "map");
   return {
-    id: `${NAMESPACE}/*`,
-    functions: [{ namespace: NAMESPACE, name: undefined }],
-    urls,
-    placement: configuration.placement,
-    adaptive: false,
-    concurrency: 1,
-    maxNumBatchRequests: configuration.maxNumBatchRequests ?? 1_000,
-    maxBatchBytes: 4 * 1024 * 1024,
-    transport: {
-      callTimeoutMs: 120_000,
-      connectTimeoutMs: 20_000,
-      readTimeoutMs: undefined,
-      poolTtlMs: 15_000,
-      poolSize: 1_024,
-      payloadMaxBytes: 32 * 1024 * 1024,
-      tls: undefined,
+    kind: "io.statefun.kafka.v1/ingress",
+    spec: {
+      id: ingressOf(application),
+      address: brokers,
+      consumerGroupId: group,
+      startupPosition: { type: "earliest" },
+      topics: [{ topic: topicOf(application, group), valueType: RECORD_TYPE, targets: [first] }],
     },
   };
 }
 
-function sourceOf(application: ApplicationLoad, cluster: ClusterSpecification, prefix: string): SourceSpecification {
-  const first = application.shape === "aggregate" ? "aggregate" : "map";
-  return {
-    ingress: ingressOf(application),
-    cluster,
-    topic: topicOf(application, prefix),
-    valueType: RECORD_TYPE,
-    targets: [typenameOf(application.name, first)],
-    critical: false,
-    barrier: undefined,
-    watermark: undefined,
-    startup: { kind: "earliest" },
-    autoOffsetReset: "earliest",
-    readUncommitted: false,
-    fetchMaxBytes: undefined,
-    fetchPartitionMaxBytes: undefined,
-    fetchMaxWaitMs: undefined,
-    fetchMinBytes: undefined,
-  };
-}
-
-function applicationOf(application: ApplicationLoad, { policy, margin }: Configuration): ApplicationSpecification {
+function applicationDocument(application: ApplicationLoad, { policy, margin }: Configuration): Document {
   const { name, sloMs, windowMs } = application;
-  return {
-    name,
-    ingresses: [ingressOf(application)],
-    slo: { latencyMs: sloMs, percentile: 99, from: "window-end", windowMs },
-    policy,
-    weight: 1,
-    params: policy === "min-laxity" ? { margin: margin ?? 0.3 } : {},
-  };
+  const slo = { latency: `${sloMs}ms`, from: "window-end", window: `${windowMs}ms` };
+  const params = policy === "min-laxity" && margin !== undefined ? { params: { margin } } : {};
+  return { kind: "io.dirigo.v1/application", spec: { name, ingresses: [ingressOf(application)], slo, policy, ...params } };
 }
 
 /** Aggregates may be split; reduce only waits for all of them. Maps are never hot and stay as they are. */
-function functionsOf(application: ApplicationLoad, configuration: Configuration): FunctionSpecification[] {
+function functionDocuments(application: ApplicationLoad, configuration: Configuration): Document[] {
   const { name, shape, partitions, aggregates } = application;
-  const lessees = configuration.scaling === "leased" ? (configuration.maxLessees ?? 8) : 0;
+  const { scaling, maxLessees = 8, merge = "function", unsynchronized } = configuration;
   const aggregate = typenameOf(name, "aggregate");
-  const common = { mode: "dual", critical: [], series: "window", barrier: undefined } as const;
-  const pattern = (typename: string) => {
-    const [namespace = "", prefix = ""] = typename.split("/");
-    return [{ namespace, prefix, exact: true }];
-  };
-  const upstreams: FunctionSpecification["upstreams"] =
+  const upstream =
     shape === "aggregate"
-      ? [{ kind: "ingress", ingress: ingressOf(application), partitions: "all" }]
-      : [{ kind: "function", function: typenameOf(name, "map"), ids: undefined, count: partitions }];
-  const ofAggregate: FunctionSpecification = {
-    ...common,
-    functions: pattern(aggregate),
-    maxLessees: lessees,
-    upstreams: configuration.unsynchronized ? [] : upstreams,
-    states: { tally: configuration.merge ?? { kind: "function" } },
+      ? { ingress: ingressOf(application), partitions: "all" }
+      : { function: typenameOf(name, "map"), count: partitions };
+  const aligned = { series: "window", upstreams: [upstream] };
+  const ofAggregate: Document = {
+    kind: "io.dirigo.v1/function",
+    spec: {
+      functions: aggregate,
+      mode: "dual",
+      maxLessees: scaling === "leased" ? maxLessees : 0,
+      ...(unsynchronized ? {} : aligned),
+      states: { tally: { merge } },
+    },
   };
-  if (shape === "aggregate" || configuration.unsynchronized) return [ofAggregate];
-  const ofReduce: FunctionSpecification = {
-    ...common,
-    functions: pattern(typenameOf(name, "reduce")),
-    maxLessees: 0,
-    upstreams: [{ kind: "function", function: aggregate, ids: undefined, count: aggregates }],
-    states: {},
+  if (shape === "aggregate" || unsynchronized) return [ofAggregate];
+  const ofReduce: Document = {
+    kind: "io.dirigo.v1/function",
+    spec: {
+      functions: typenameOf(name, "reduce"),
+      mode: "dual",
+      maxLessees: 0,
+      series: "window",
+      upstreams: [{ function: aggregate, count: aggregates }],
+    },
   };
   return [ofAggregate, ofReduce];
 }

@@ -38,6 +38,8 @@ export interface Incoming {
 export interface Observer {
   /** A record of an egress topic is visible to committed readers. */
   delivered(topic: string, record: OutputRecord, atMs: number): void;
+  /** A record of `<group>.control`. */
+  control(record: OutputRecord): void;
   /** An invocation has ended; what it handled. */
   handled(records: Handled, atMs: number): void;
   /** A slot was taken, or is free again after so long; `workMs` of it was work, the rest the way to and fro. */
@@ -65,8 +67,6 @@ const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 export class VirtualWorld {
   readonly engine: Engine;
   readonly agenda = new Agenda();
-  /** Records written to `<group>.control`. */
-  controlRecords = 0;
   readonly #world: WorldOptions;
   readonly #claims = new Map<number, StandingClaim[]>();
   /** `source/partition` to the engine's index of that input. */
@@ -227,7 +227,7 @@ export class VirtualWorld {
     const { options, observer, physics } = this.#world;
     for (const { topic, records } of batches) {
       if (topic === `${options.group}.state`) continue;
-      if (topic === `${options.group}.control`) this.controlRecords += records.length;
+      if (topic === `${options.group}.control`) for (const record of records) observer.control(record);
       else for (const record of records) observer.delivered(topic, record, this.nowMs + physics.hopMs);
     }
   }
