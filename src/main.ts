@@ -13,7 +13,7 @@ import { flagOf, OPTIONS, standardText, variableOf } from "./config/option-table
 import { brokersOf, type Flags, resolveOptions, type Surroundings } from "./config/options";
 import type { Environment } from "./config/placeholder";
 import { parseWhole } from "./config/quantity";
-import type { ModuleSpecification, RouterOptions } from "./config/specification";
+import type { FunctionSpecification, ModuleSpecification, RouterOptions } from "./config/specification";
 import type { BrokerHandle } from "./dev/broker";
 import { version } from "./fs-version";
 import { ConfigError } from "./model/errors";
@@ -101,13 +101,14 @@ function validate({ file }: FileFlags): void {
   else say(`valid: ${summary(loaded.module)}`);
 }
 
-function summary({ endpoints, sources, egresses, applications }: ModuleSpecification): string {
+function summary({ endpoints, sources, egresses, applications, functions }: ModuleSpecification): string {
   const counted = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`;
   const parts = [
     counted(endpoints.length, "endpoint", "endpoints"),
     counted(sources.length, "ingress topic", "ingress topics"),
     counted(egresses.length, "egress", "egresses"),
     ...(applications.length === 0 ? [] : [counted(applications.length, "application", "applications")]),
+    ...(functions.length === 0 ? [] : [counted(functions.length, "document of functions", "documents of functions")]),
   ];
   return parts.join(", ");
 }
@@ -222,7 +223,13 @@ function whereabouts({ module, options }: Prepared, broker: UsedBroker | undefin
       (egress) => `  egress     ${egress.id} → ${egress.kind === "raw" ? egress.topic : "the topic each record names"}`,
     ),
     ...module.endpoints.map(({ id, urls }) => `  functions  ${id} at ${urls.join(", ")}`),
+    ...module.functions.filter(({ mode }) => mode === "dual").map(dualLine),
   ];
+}
+
+function dualLine({ functions, maxLessees }: FunctionSpecification): string {
+  const names = functions.map(({ namespace, prefix, exact }) => `${namespace}/${prefix}${exact ? "" : "*"}`);
+  return `  dual mode  ${names.join(", ")}, at most ${maxLessees} lessees each`;
 }
 
 /** One router, from start to end; the exit code. */

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { and, EGRESS, ENDPOINT, INGRESS, without } from "./config/module-text";
+import { APPLICATION, and, EGRESS, ENDPOINT, FUNCTION, INGRESS, without } from "./config/module-text";
 
 const BIN = join(__dirname, "../../bin/dirigo");
 const folder = mkdtempSync(join(tmpdir(), "dirigo-main-"));
@@ -30,6 +30,12 @@ test("validate: a good module exits 0 and says what is in it", () => {
     stdout: "valid: 1 endpoint, 1 ingress topic, 1 egress\n",
     stderr: "",
   });
+});
+
+test("validate: our own kinds are counted where there are any", () => {
+  expect(dirigo(["validate", "-f", file("ours.yaml", ENDPOINT, INGRESS, APPLICATION, FUNCTION)]).stdout).toBe(
+    "valid: 1 endpoint, 1 ingress topic, 0 egresses, 1 application, 1 document of functions\n",
+  );
 });
 
 test("validate: warnings are told and do not fail", () => {

@@ -67,9 +67,9 @@ export interface LoadedModule {
 export function loadModule(files: readonly ModuleFile[], environment: Environment, options: LoadOptions = {}): LoadedModule {
   const report: Report = { findings: [], warnings: [] };
   const drafts = new Drafts();
-  for (const file of files) {
-    for (const root of parseFile(file, environment, report)) drafts.read(root);
-  }
+  const roots = files.flatMap((file) => parseFile(file, environment, report));
+  drafts.incomplete = report.findings.length > 0;
+  for (const root of roots) drafts.read(root);
   drafts.check();
   if (drafts.ingresses.length === 0 && !drafts.incomplete) {
     const file = files.map(({ path }) => path).join(", ");

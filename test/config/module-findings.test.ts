@@ -27,6 +27,11 @@ const FINDINGS: readonly Case[] = [
     [`module.yaml:17: document 3: is not YAML: Flow sequence in block collection must be sufficiently indented and end with a ]`],
   ],
   [
+    "nothing but a text that is not YAML, which may be what others miss",
+    [ENDPOINT.replace("shop/*", "{shop"), INGRESS],
+    ["module.yaml:4: document 1: is not YAML: Flow map in block collection must be sufficiently indented and end with a }"],
+  ],
+  [
     "a document that is no map",
     [ENDPOINT, INGRESS, "- a\n"],
     [`module.yaml:16: document 3: is not a map; expected a map of kind, spec`],

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import Ajv from "ajv";
 import { parseAllDocuments } from "yaml";
 import { LEGACY_SHAPES, SHAPES } from "../../src/config/vocabulary";
+import { DOCUMENTATION } from "./documentation";
 import { moduleSchema, SCHEMA_PATH, schemaText } from "./module-schema";
 import { APPLICATION, and, EGRESS, ENDPOINT, FUNCTION, INGRESS, valid, without } from "./module-text";
 
@@ -23,6 +24,15 @@ test("docs/module.schema.json is what the code makes; if not, run: npm run schem
 
 test.each(["examples/flights/module.yaml", "bench/module.yaml"])("%s is accepted", (path) => {
   expect(marks(readFileSync(join(__dirname, "../../..", path), "utf8"))).toEqual([]);
+});
+
+test("the examples of docs/configuration.md are accepted", () => {
+  const examples = [...DOCUMENTATION.matchAll(/^```yaml\n(kind: .*?)^```/gms)].map(([, text = ""]) => text);
+  expect(examples.length).toBeGreaterThan(4);
+  for (const text of examples) {
+    expect(parseAllDocuments(text).flatMap(({ errors }) => errors)).toEqual([]);
+    expect(marks(text)).toEqual([]);
+  }
 });
 
 const ASYNC = and(
