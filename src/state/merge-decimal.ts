@@ -61,14 +61,31 @@ function compareMagnitudes(one: Decimal, other: Decimal): number {
   return one.digits < other.digits ? -1 : 1;
 }
 
+/**
+ * The same for equal numbers, another for others: a number where a double holds it exactly, for a table of numbers is several times
+ * faster than one of texts, and the canonical text where not.
+ */
+export function numberKey(text: string): number | string {
+  if (text.length <= SHORT && isInteger(text)) return Number(text);
+  const { negative, digits, point } = decimalOf(text);
+  if (point > SHORT || point < digits.length) return canonicalNumber(text);
+  return Number(`${negative ? "-" : ""}${digits || 0}`) * 10 ** (Number(point) - digits.length);
+}
+
 /** Written without a fraction and without an exponent. */
 export function isInteger(text: string): boolean {
   return /^-?\d+$/.test(text);
 }
 
+/** Whole numbers of so few letters are exact as doubles, and so is the sum of two. */
+const SHORT = 15;
+
 /** Whole numbers are added exactly, others as doubles; undefined when doubles cannot hold the result. */
 export function addNumbers(first: string, second: string): string | undefined {
-  if (isInteger(first) && isInteger(second)) return (BigInt(first) + BigInt(second)).toString();
+  if (isInteger(first) && isInteger(second)) {
+    const short = first.length <= SHORT && second.length <= SHORT;
+    return String(short ? Number(first) + Number(second) : BigInt(first) + BigInt(second));
+  }
   const sum = Number(first) + Number(second);
   return Number.isFinite(sum) ? String(sum) : undefined;
 }

@@ -1,7 +1,7 @@
 /** The strategies on JSON: two texts become one. What is not merged stays as it is written. */
 import type { MergeSpecification } from "../config/specification";
 import { ProtocolError } from "../model/errors";
-import { addNumbers, canonicalNumber, compareNumbers } from "./merge-decimal";
+import { addNumbers, canonicalNumber, compareNumbers, numberKey } from "./merge-decimal";
 import {
   canonicalJson,
   elementsOf,
@@ -11,12 +11,17 @@ import {
   membersOf,
   objectOf,
   textOf,
+  trimmed,
   wellFormed,
 } from "./merge-json-text";
 
+/** What walks all of a text by itself finds what is wrong with it. */
+const WALKING: readonly MergeSpecification["kind"][] = ["set-union", "map", "partition"];
+
 /** Throws ProtocolError (why, without the strategy) when these two cannot be merged. */
 export function mergeJson(spec: MergeSpecification, base: string, part: string): string {
-  return merged(spec, wellFormed(base), wellFormed(part));
+  const [one, other] = [trimmed(base), trimmed(part)];
+  return WALKING.includes(spec.kind) ? merged(spec, one, other) : merged(spec, wellFormed(one), wellFormed(other));
 }
 
 function merged(spec: MergeSpecification, base: string, part: string): string {
@@ -133,15 +138,18 @@ function numberAt(path: readonly string[], value: string): string {
 /** The base's elements first, then those that only the part has; a set has no order, and this one disturbs the least. */
 function union(base: string, part: string): string {
   expectBoth("array", base, part);
-  const known = new Set(elementsOf(base).map((element) => canonicalJson(element)));
-  const added: string[] = [];
+  const added = new Map<string | number, string>();
   for (const element of elementsOf(part)) {
-    const content = canonicalJson(element);
-    if (known.has(content)) continue;
-    known.add(content);
-    added.push(element);
+    const content = contentKey(element);
+    if (!added.has(content)) added.set(content, element);
   }
-  return added.length === 0 ? base : joined(insideOf(base), added.join(","));
+  for (const element of elementsOf(base)) added.delete(contentKey(element));
+  return added.size === 0 ? base : joined(insideOf(base), [...added.values()].join(","));
+}
+
+/** The same for equal values, and for no others: texts begin with a quote, lists and objects with a bracket. */
+function contentKey(element: string): string | number {
+  return jsonKind(element) === "number" ? numberKey(element) : canonicalJson(element);
 }
 
 function concatenation(base: string, part: string): string {

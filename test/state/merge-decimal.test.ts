@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { addNumbers, canonicalNumber, compareNumbers, isInteger } from "../../src/state/merge-decimal";
+import { addNumbers, canonicalNumber, compareNumbers, isInteger, numberKey } from "../../src/state/merge-decimal";
 
 /** A number written in one of many ways, with its value as a fraction of powers of ten: n × 10^-places. */
 const written = fc
@@ -36,6 +36,7 @@ test("numbers have one canonical text exactly when they are equal", () => {
     fc.property(written, fc.integer({ min: -40, max: 40 }), (one, shift) => {
       const again = `${one.text.replace(/[eE].*/, "")}e${-one.places + placesIn(one.text) + shift}`;
       expect(canonicalNumber(one.text) === canonicalNumber(again)).toBe(shift === 0 || one.n === 0n);
+      expect(numberKey(one.text) === numberKey(again)).toBe(shift === 0 || one.n === 0n);
       expect(compareNumbers(canonicalNumber(one.text), one.text)).toBe(0);
     }),
   );
@@ -56,6 +57,16 @@ test.each([
   ["-0.00120", "-12e-4"],
   ["1e999999999999999999999", "1e999999999999999999999"],
 ])("%s is %s", (text, canonical) => expect(canonicalNumber(text)).toBe(canonical));
+
+test.each([
+  ["1.50e1", 15],
+  ["-1e14", -100_000_000_000_000],
+  ["999999999999999", 999_999_999_999_999],
+  ["1000000000000000", "1e15"],
+  ["1e15", "1e15"],
+  ["0.5", "5e-1"],
+  ["0e9", 0],
+])("%s is known as %p", (text, key) => expect(numberKey(text)).toBe(key));
 
 test("whole numbers are added to the last digit, others as doubles", () => {
   fc.assert(fc.property(fc.bigInt(), fc.bigInt(), (a, b) => expect(addNumbers(`${a}`, `${b}`)).toBe(`${a + b}`)));

@@ -3,14 +3,17 @@ import fc from "fast-check";
 import { ProtocolError } from "../../src/model/errors";
 import {
   canonicalJson,
+  wellFormed as checked,
   elementsOf,
   insideOf,
   jsonKind,
   membersOf,
   objectOf,
   textOf,
-  wellFormed,
+  trimmed,
 } from "../../src/state/merge-json-text";
+
+const wellFormed = (raw: string) => checked(trimmed(raw));
 
 const tricky = fc.string({
   unit: fc.constantFrom('"', "\\", "z", ",", ":", "{", "}", "[", "]", " ", "\n", "\u2028", "é", "🙂", "\ud800"),
@@ -110,6 +113,56 @@ test("what a string says", () => {
   );
 });
 
-test.each(["", "[", "{'a':1}", "[1,]", "NaN", "[01]", "undefined", "\u00a0[]"])("%j is no JSON", (raw) => {
+test.each([
+  ...[
+    "",
+    "[",
+    "{",
+    "}",
+    "{'a':1}",
+    "[1,]",
+    "[,1]",
+    "{,}",
+    '{"a":1,}',
+    '{"a" 1}',
+    '{"a":}',
+    "{1:2}",
+    "[1 2]",
+    "[]]",
+    "[1]x",
+    "\u00a0[]",
+  ],
+  ...["NaN", "01", "-", "+1", ".5", "1.", "1e", "1e+", "-01", "0x1", "Infinity", "1_000", "undefined", "tru", "nul", "True"],
+  ...['"', '"a', '"\\"', '"\\x"', '"\\u12g4"', '"\n"', '"\t"', '"a" "b"'],
+])("%j is no JSON", (raw) => {
+  expect(() => JSON.parse(raw)).toThrow();
   expect(() => wellFormed(raw)).toThrow(ProtocolError);
+});
+
+test("text is JSON exactly when JSON.parse takes it", () => {
+  const token = fc.constantFrom(..."[]{},:", '"a"', '"\\u00e9"', "1", "-0.5e+3", "true", "null", " ", "\n");
+  const nearly = text.chain(([, raw]) => fc.nat(raw.length).map((at) => raw.slice(0, at) + raw.slice(at + 1)));
+  fc.assert(
+    fc.property(fc.oneof(fc.string({ unit: token }), nearly), (raw) => {
+      expect(isTaken(() => wellFormed(raw))).toBe(isTaken(() => JSON.parse(raw)));
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+function isTaken(read: () => unknown): boolean {
+  try {
+    read();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test("what is nested too deep is refused, and what is long is not", () => {
+  const nested = (depth: number) => `${"[".repeat(depth)}${"]".repeat(depth)}`;
+  expect(() => wellFormed(nested(100_000))).toThrow(/nested deeper than 500 levels/);
+  expect(wellFormed(nested(500))).toBe(nested(500));
+  const long = `["${'\\"'.repeat(100_000)}"]`;
+  expect(elementsOf(long)).toHaveLength(1);
 });

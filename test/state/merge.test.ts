@@ -282,7 +282,9 @@ describe("what cannot be read", () => {
   });
   test("bytes that are no JSON, no UTF-8, or no TypedValue", () => {
     expect(refusal(UNION, text, "[1]", "[1")).toMatch(/^merge set-union of shop\/json: it is no JSON: /);
-    expect(refusal(UNION, text, "\ufeff[1]", "[1]")).toMatch(/it is no JSON/);
+    expect(refusal(SUM, text, "\ufeff1", "1")).toMatch(/it is no JSON: /);
+    expect(refusal(UNION, text, "[1]", '[1, "a]')).toMatch(/it is no JSON: it ends too early$/);
+    expect(refusal(UNION, text, "[1]", "[1] 2")).toMatch(/it is no JSON: " 2" at letter 3$/);
     expect(refusalOf(UNION, typedPart("ex/bytes", Buffer.from([0x5b, 0xff, 0x5d])), text.part("[]"))).toMatch(
       /the other part is/,
     );
