@@ -51,7 +51,7 @@ function copy(out: Uint8Array, at: number, bytes: Uint8Array): number {
   return at + length;
 }
 
-function lengthDelimited(length: number): number {
+export function lengthDelimited(length: number): number {
   return 1 + varintBytes(length) + length;
 }
 
@@ -139,11 +139,11 @@ export function encodeRequest(
   return out;
 }
 
-function stateBytes(state: RequestState, value: Uint8Array | undefined): number {
+export function stateBytes(state: RequestState, value: Uint8Array | undefined): number {
   return state.nameField.length + (value === undefined ? 0 : lengthDelimited(value.length));
 }
 
-function writeState(out: Uint8Array, at: number, state: RequestState, value: Uint8Array | undefined): number {
+export function writeState(out: Uint8Array, at: number, state: RequestState, value: Uint8Array | undefined): number {
   out[at++] = TAG_2;
   at = copy(out, writeVarint(out, at, stateBytes(state, value)), state.nameField);
   if (value === undefined) return at;
