@@ -9,6 +9,8 @@ import { ProtocolError } from "../../model/errors";
 import { type Address, addressText } from "./address";
 import type { Context, FunctionDefinition, KafkaRecord } from "./definition";
 import { type Duration, millisecondsOf } from "./duration";
+import type { Message } from "./message";
+import { Part, partType } from "./part";
 import { incompleteReply, Reply } from "./reply";
 import { BatchRequest } from "./request";
 import type { Slot, StateAccess, States, StateValues } from "./state";
@@ -83,11 +85,17 @@ class Batch implements Context, StateAccess {
   #runWhileReady(): PromiseLike<void> | undefined {
     const count = this.request.count;
     while (this.#index < count) {
-      const pending = this.definition.handle(this, this.request.message(this.#index));
+      const pending = this.#handle(this.request.message(this.#index));
       if (pending !== undefined && typeof pending.then === "function") return pending;
       this.#index++;
     }
     return undefined;
+  }
+
+  #handle(message: Message): void | Promise<void> {
+    if (!message.is(partType)) return this.definition.handle(this, message);
+    const part = new Part(this.self, message, this.definition.named);
+    return this.definition.merge(this.state, this.definition.view(part) as StateValues<States>);
   }
 
   #runWith(first: PromiseLike<void>): Promise<Buffer> {

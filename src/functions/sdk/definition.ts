@@ -1,7 +1,15 @@
 import { type Address, checkTypename } from "./address";
 import type { Duration } from "./duration";
 import type { Message } from "./message";
-import { type NamedState, namedStates, type StateAccess, type States, type StateValues, stateView } from "./state";
+import {
+  type NamedState,
+  namedStates,
+  type PartValues,
+  type StateAccess,
+  type States,
+  type StateValues,
+  stateView,
+} from "./state";
 import type { Sendable, Typed } from "./type";
 
 /** A record for a Kafka egress. Strings become UTF-8, bytes stay, typed values take their type's bytes, plain objects JSON text. */
@@ -44,6 +52,12 @@ export interface FunctionOptions<S extends States> {
    * waits for it; when it does not, no promise is made.
    */
   handle(ctx: Context<S>, message: Message): void | Promise<void>;
+  /**
+   * For states with `merge: function` in module.yaml: brings into `base` what `part` has. Both have seen other messages of the same
+   * address, each from an absent state on; what is absent in the part leaves the base as it is. It must not matter which of two
+   * is the base, nor in which grouping several are merged.
+   */
+  merge?(base: StateValues<S>, part: PartValues<S>): void | Promise<void>;
 }
 
 /** A function type. */
@@ -58,6 +72,9 @@ export class FunctionDefinition<S extends States = States> {
   constructor(options: FunctionOptions<S>) {
     checkTypename(options.typename, "function");
     if (typeof options.handle !== "function") throw new TypeError(`function ${options.typename} has no handle()`);
+    if (options.merge !== undefined && typeof options.merge !== "function") {
+      throw new TypeError(`function ${options.typename}: merge is no function`);
+    }
     this.typename = options.typename;
     this.states = options.states ?? ({} as S);
     this.named = namedStates(this.states, options.typename);
@@ -72,6 +89,15 @@ export class FunctionDefinition<S extends States = States> {
 
   handle(ctx: Context<S>, message: Message): void | Promise<void> {
     return this.#options.handle(ctx, message);
+  }
+
+  merge(base: StateValues<S>, part: PartValues<S>): void | Promise<void> {
+    if (this.#options.merge === undefined) {
+      throw new TypeError(
+        `${this.typename} is asked to merge a part of its state, but has no merge(base, part): define it, or give its states another merge in module.yaml`,
+      );
+    }
+    return this.#options.merge(base, part);
   }
 }
 

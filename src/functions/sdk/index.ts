@@ -25,6 +25,7 @@ export {
   after,
   type DeepReadonly,
   type Expiration,
+  type PartValues,
   StateDeclaration,
   type StateOptions,
   type States,

@@ -62,11 +62,7 @@ export class BatchRequest {
 
   /** The declared states with what the request holds of them. */
   slots(named: readonly NamedState[]): Slot[] {
-    const slots = named.map((state) => new Slot(state, this.buffer));
-    for (let i = 0; i < this.#states.length; i += 2) {
-      readState(new Reader(this.buffer, this.#states[i] as number, this.#states[i + 1] as number), slots, i >> 1);
-    }
-    return slots;
+    return readStates(this.buffer, this.#states, named);
   }
 
   #invocation(index: number): Reader {
@@ -97,6 +93,26 @@ export class BatchRequest {
     }
     return undefined;
   }
+}
+
+/** The states of an InvocationBatchRequest that has nothing else. */
+export function partSlots(bytes: Buffer, named: readonly NamedState[]): Slot[] {
+  const part = new Reader(bytes, 0, bytes.length);
+  const states: number[] = [];
+  while (part.more) {
+    const tag = part.varint();
+    if (tag === 0x12) note(states, part);
+    else part.skip(tag);
+  }
+  return readStates(bytes, states, named);
+}
+
+function readStates(buffer: Buffer, states: readonly number[], named: readonly NamedState[]): Slot[] {
+  const slots = named.map((state) => new Slot(state, buffer));
+  for (let i = 0; i < states.length; i += 2) {
+    readState(new Reader(buffer, states[i] as number, states[i + 1] as number), slots, i >> 1);
+  }
+  return slots;
 }
 
 function note(list: number[], batch: Reader): void {

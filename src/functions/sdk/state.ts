@@ -43,6 +43,9 @@ export type StateValues<S extends States> = {
   -readonly [K in keyof S]: S[K] extends StateDeclaration<infer T> ? T | undefined : never;
 };
 
+/** The states of a part, which are read only; undefined where the part has none. */
+export type PartValues<S extends States> = Readonly<StateValues<S>>;
+
 /** A JSON value of a state is changed by assigning a new one; a change inside it would not be seen. */
 export type DeepReadonly<T> = T extends (...parameters: never[]) => unknown
   ? T

@@ -37,6 +37,10 @@ const compiles: Readonly<Record<string, string>> = {
     "const t = types.json('shop/z', z.object({ n: z.number() })); const n: number = message.as(t).n; void [n, ctx]; const s = state.json('shop/z', z.object({ n: z.number() }), { expire: after.call('5m') }); void s;",
   "functions with different states are served together":
     "const other = defineFunction({ typename: 'ex/o', handle: () => {} }); void defineFunctions([greeter, other]); void serve([greeter, other], 0); void [ctx, message];",
+  "a part is merged into the base":
+    "const f = defineFunction({ typename: 'ex/o', states, handle() {}, merge(base, part) { base.seen = (base.seen ?? 0) + (part.seen ?? 0); if (part.profile) base.profile = part.profile; } }); void [f, ctx, message];",
+  "a merge may be asynchronous":
+    "const f = defineFunction({ typename: 'ex/o', states, handle() {}, async merge(base, part) { base.total = await Promise.resolve(part.total); } }); void [f, ctx, message];",
   "a handler may be asynchronous":
     "const f = defineFunction({ typename: 'ex/o', states, async handle(c) { c.state.seen = await Promise.resolve(1); } }); void [f, ctx, message];",
 };
@@ -44,6 +48,22 @@ const compiles: Readonly<Record<string, string>> = {
 const refused: Readonly<Record<string, readonly [string, RegExp]>> = {
   "a state that is not declared": ["ctx.state.typo = 1; void message;", /'typo' does not exist/],
   "a state of another type": ["ctx.state.seen = 'x'; void message;", /'string' is not assignable to type 'number'/],
+  "a part that is assigned to": [
+    "const f = defineFunction({ typename: 'ex/o', states, handle() {}, merge(base, part) { part.seen = base.seen; } }); void [f, ctx, message];",
+    /'seen' because it is a read-only property/,
+  ],
+  "a part's state used without minding that it may be absent": [
+    "const f = defineFunction({ typename: 'ex/o', states, handle() {}, merge(base, part) { base.seen = 1 + part.seen; } }); void [f, ctx, message];",
+    /'part.seen' is possibly 'undefined'/,
+  ],
+  "a part's state that is not declared": [
+    "const f = defineFunction({ typename: 'ex/o', states, handle() {}, merge(base, part) { base.seen = part.typo; } }); void [f, ctx, message];",
+    /'typo' does not exist/,
+  ],
+  "a merge into a state of another type": [
+    "const f = defineFunction({ typename: 'ex/o', states, handle() {}, merge(base, part) { base.total = part.seen; } }); void [f, ctx, message];",
+    /'number' is not assignable to type 'bigint'/,
+  ],
   "a number in a 64-bit state": ["ctx.state.total = 1; void message;", /'number' is not assignable to type 'bigint'/],
   "a state used without minding that it may be absent": [
     "const n: number = ctx.state.seen; void [n, message];",
