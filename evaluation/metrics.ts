@@ -84,6 +84,14 @@ export class Measurement {
     return `window ${window} of ${this.#application(application).name}`;
   }
 
+  /** Every window has come. */
+  get complete(): boolean {
+    return this.workload.totals.every((totals, application) => {
+      const delivered = this.#delivered[application] as number[];
+      return totals.every((_, window) => delivered[window] !== undefined);
+    });
+  }
+
   /** What is wrong with the totals, once everything is over: every window exactly once, with its exact total. */
   faults(): readonly string[] {
     const missing = this.workload.totals.flatMap((totals, application) =>

@@ -1,14 +1,14 @@
 /** One run of one configuration in virtual time. */
 import type { EngineOptions } from "../src/config/specification";
-import type { InputRecord } from "../src/model/record";
 import { ControlWatch } from "./control-watch";
 import { functionsOf, Meter, type Output } from "./functions";
 import type { Load } from "./load";
 import { type ApplicationResult, Measurement, measuredInterval, SlotTime, satisfactions } from "./metrics";
 import { type Configuration, marksCloses, moduleOf } from "./module";
 import { planOf } from "./plan";
+import { type IngressRecord, recordsOf } from "./records";
 import { type Incoming, PHYSICS, type Physics, START_MS, VirtualWorld } from "./virtual-world";
-import { type Arrival, encodeRecord, type Workload, workloadOf } from "./workload";
+import { workloadOf } from "./workload";
 
 export interface Run {
   readonly load: Load;
@@ -47,7 +47,7 @@ export function simulate({ load, configuration, seed, physics }: Run): RunResult
     inputs: load.applications.flatMap(({ partitions }, source) =>
       Array.from({ length: partitions }, (_, partition) => ({ source, partition })),
     ),
-    incoming: incomingOf(workload, plan, marksCloses(configuration)),
+    incoming: incomingOf(recordsOf(workload, plan, marksCloses(configuration))),
     observer: {
       delivered(_topic, { value }, atMs) {
         measurement.output(JSON.parse(Buffer.from(value ?? []).toString("utf8")) as Output, atMs - START_MS);
@@ -65,38 +65,19 @@ export function simulate({ load, configuration, seed, physics }: Run): RunResult
   return { applications, faults: measurement.faults(), values };
 }
 
-/** Records as the partitions hold them. */
-function incomingOf({ load, arrivals }: Workload, plan: ReturnType<typeof planOf>, marked: boolean): Incoming[] {
-  const keys = load.applications.map(({ partitions, shape }, application) =>
-    Array.from({ length: partitions }, (_, partition) => {
-      const actors = plan[application];
-      return Buffer.from((shape === "aggregate" ? actors?.aggregates[0] : actors?.maps[partition]) ?? "");
-    }),
-  );
-  return arrivals.map((arrival) => ({
-    atMs: START_MS + arrival.atMs,
-    source: arrival.application,
-    partition: arrival.partition,
-    record: inputRecord(arrival, keys[arrival.application]?.[arrival.partition] as Buffer, marked),
+function incomingOf(records: readonly IngressRecord[]): Incoming[] {
+  return records.map(({ atMs, application, partition, offset, key, value, timestampMs, headers }) => ({
+    atMs: START_MS + atMs,
+    source: application,
+    partition,
+    record: {
+      offset,
+      key,
+      value,
+      timestampMs: START_MS + timestampMs,
+      headers: Object.entries(headers).map(([name, text]) => ({ key: name, value: text })),
+    },
   }));
-}
-
-function inputRecord(arrival: Arrival, key: Buffer, marked: boolean): InputRecord {
-  return {
-    offset: arrival.sequence,
-    key,
-    value: encodeRecord(arrival),
-    // A closing record comes at the window's end and belongs to the window.
-    timestampMs: START_MS + (arrival.closes ? Math.ceil(arrival.atMs) - 1 : Math.floor(arrival.atMs)),
-    headers: marked && arrival.closes ? closeHeaders(arrival.window) : [],
-  };
-}
-
-function closeHeaders(window: number): InputRecord["headers"] {
-  return [
-    { key: "dirigo-critical", value: Buffer.from("true") },
-    { key: "dirigo-barrier", value: Buffer.from(String(window + 1)) },
-  ];
 }
 
 /** The product's defaults, with bounds that no load of these comes near: who is overloaded is late, and the producers do not wait. */
