@@ -10,18 +10,15 @@ import type { InputRecord } from "../../src/model/record";
 import { Router } from "../../src/router/router";
 import { StateStore } from "../../src/state/store";
 import { record } from "../support/engine-driver";
-import { applicationsOf, engineOptions, moduleSpecification, sourceSpecification } from "../support/module";
+import {
+  applicationsOf,
+  engineOptions,
+  moduleSpecification,
+  sourceSpecification,
+  watermarkSpecification,
+} from "../support/module";
 
 const HOUR = 3_600_000;
-
-export const WATERMARK: WatermarkSpecification = {
-  everyMs: 1_000,
-  time: "record-timestamp",
-  latenessMs: 200,
-  idleMs: 5_000,
-  typename: "io.dirigo.types/window-end",
-  functions: ["ex/fn"],
-};
 
 /** One ingress of two topics, as it is read. */
 class Ingress {
@@ -36,7 +33,7 @@ class Ingress {
   readonly #admission: Admission;
 
   constructor(watermark: Partial<WatermarkSpecification> = {}, source: Partial<SourceSpecification> = {}) {
-    const shared = { watermark: { ...WATERMARK, ...watermark }, ...source };
+    const shared = { watermark: watermarkSpecification(watermark), ...source };
     const module = moduleSpecification({
       sources: [sourceSpecification(shared), sourceSpecification({ ...shared, topic: "more" })],
     });

@@ -7,6 +7,7 @@ import type {
   EngineOptions,
   ModuleSpecification,
   SourceSpecification,
+  WatermarkSpecification,
 } from "../../src/config/specification";
 import { Random } from "../../src/model/random";
 import { MeasureBook } from "../../src/observe/measure";
@@ -68,6 +69,19 @@ export function sourceSpecification(overrides: Partial<SourceSpecification> = {}
     critical: false,
     barrier: undefined,
     watermark: undefined,
+    ...overrides,
+  };
+}
+
+/** Windows of a second for `ex/fn`. */
+export function watermarkSpecification(overrides: Partial<WatermarkSpecification> = {}): WatermarkSpecification {
+  return {
+    everyMs: 1_000,
+    time: "record-timestamp",
+    latenessMs: 200,
+    idleMs: 5_000,
+    typename: "io.dirigo.types/window-end",
+    functions: ["ex/fn"],
     ...overrides,
   };
 }
