@@ -3,14 +3,15 @@
  * here: who reads what is decided above, so a rebalance does not touch a reader.
  *
  * R1: a reader's records are delivered in offset order, none twice: its position moves only when a fetch answered for exactly that position.
- * R2: while paused nothing is delivered; one answer at most is fetched ahead, held, and delivered on resume.
+ * R2: while paused nothing is delivered; one answer at most is fetched ahead, held, and delivered on resume. An answer is delivered in
+ *     slices: what is left when somebody pauses in between is held, too.
  * R3: after `stop` nothing is delivered.
  */
 import type { InputRecord } from "../model/record";
 import type { Log } from "../observe/log";
 import { errorText, errorType, protocolError } from "./kafkajs-internals";
 import { isConnectionLost, type Link, pause } from "./link";
-import type { DecodedRecords } from "./record-batch-decoder";
+import type { DecodedRecords, RecordSlices } from "./record-batch-decoder";
 import { type FetchedPartition, type FetchLimits, fetchRequest, type TopicPartition } from "./requests";
 
 /** What somebody wants to read, and who is told. */
@@ -36,7 +37,8 @@ export class Reader {
   leader: number | undefined;
   /** The leader we knew refused: ask the broker again before the next try. */
   misled = false;
-  held: DecodedRecords | undefined;
+  /** What was fetched and is not delivered: its next slice, and the rest. */
+  held: { readonly slice: DecodedRecords; readonly rest: RecordSlices } | undefined;
 
   constructor(readonly options: ReaderOptions) {
     this.nextOffset = options.offset;
@@ -63,6 +65,8 @@ const retryFirstMs = 50;
 const retryMaxMs = 1_000;
 /** A complaint about the same thing is told this often. */
 const complainMs = 5_000;
+/** A slice of an answer. Who pauses a reader because it has enough gets this many more at most; and records that are decoded late die young. */
+const sliceRecordsMax = 512;
 /** One answer's work is cut into turns of about this, so that heartbeats and replies come in between. */
 const turnMs = 10;
 
@@ -104,8 +108,11 @@ export class Fetcher {
     if (!reader.paused) return;
     reader.paused = false;
     this.#flowingMs = Date.now();
-    if (reader.held !== undefined) setImmediate(() => this.#release(reader));
-    else this.#wake();
+    if (reader.held === undefined) return this.#wake();
+    setImmediate(() => {
+      this.#release(reader);
+      this.#wake();
+    });
   }
 
   /** True while something is wanted: then answers must be coming, or something is wrong. */
@@ -119,12 +126,15 @@ export class Fetcher {
     for (const reader of this.#readers) this.stop(reader);
   }
 
+  /** Delivers what is held, slice by slice, until nothing is left or somebody wants no more (R2). Held while it is delivered: nobody fetches then. */
   #release(reader: Reader): void {
-    const held = reader.held;
-    if (held === undefined || reader.paused || reader.stopped) return;
-    reader.held = undefined;
-    this.#deliver(reader, held);
-    this.#wake();
+    while (reader.held !== undefined && !reader.paused && !reader.stopped) {
+      const { slice, rest } = reader.held;
+      this.#deliver(reader, slice);
+      if (reader.stopped) return;
+      const next = this.#decode(reader, rest);
+      reader.held = next === undefined ? undefined : { slice: next, rest };
+    }
   }
 
   #deliver(reader: Reader, { records, nextOffset }: DecodedRecords): void {
@@ -257,23 +267,24 @@ export class Fetcher {
   }
 
   #answered(reader: Reader, answer: FetchedPartition, first: boolean): void {
-    const decoded = this.#decode(reader, answer);
-    if (decoded === undefined) return;
-    if (decoded.nextOffset === reader.nextOffset) {
+    const rest = answer.from(reader.nextOffset);
+    const slice = this.#decode(reader, rest);
+    if (slice === undefined) {
+      if (reader.busy) return; // It could not be read.
       if (first && answer.lastStableOffset > reader.nextOffset) reader.options.nothingBefore?.(answer.lastStableOffset);
       if (answer.highWatermark <= reader.nextOffset) reader.options.nothingBehind?.(reader.nextOffset);
       return;
     }
     this.#flowingMs = this.lastAnswerMs;
-    if (reader.paused)
-      reader.held = decoded; // R2
-    else this.#deliver(reader, decoded);
+    reader.held = { slice, rest };
+    this.#release(reader);
   }
 
-  /** Bytes that cannot be read stop their own partition, not its neighbours. */
-  #decode(reader: Reader, answer: FetchedPartition): DecodedRecords | undefined {
+  /** undefined: there is nothing more, or it cannot be read. Such bytes stop their own partition, not its neighbours. */
+  #decode(reader: Reader, batches: RecordSlices): DecodedRecords | undefined {
     try {
-      return answer.read(reader.nextOffset);
+      const slice = batches.read(sliceRecordsMax);
+      return slice.nextOffset === reader.nextOffset ? undefined : slice;
     } catch (error) {
       this.#complain(`reading ${reader.options.topic}/${reader.options.partition} from offset ${reader.nextOffset}`, error);
       this.#rest(reader);

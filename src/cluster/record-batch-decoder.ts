@@ -15,8 +15,14 @@ export interface AbortedTransaction {
 
 export interface DecodedRecords {
   readonly records: InputRecord[];
-  /** The first offset not covered; unchanged when there was no whole batch. */
+  /** The first offset not covered; unchanged when there was nothing more. */
   readonly nextOffset: number;
+}
+
+/** Records of one partition that were fetched, to be read once and in order. */
+export interface RecordSlices {
+  /** The next records, `recordsMax` at most. At the end there are none and `nextOffset` stays. */
+  read(recordsMax: number): DecodedRecords;
 }
 
 const noHeaders: readonly Header[] = Object.freeze([]);
@@ -26,41 +32,133 @@ const logAppendTime = 0x08;
 const transactional = 0x10;
 const control = 0x20;
 
-export function decodeRecordBatches(
-  buffer: Buffer,
-  start: number,
-  end: number,
-  fromOffset: number,
-  aborted: readonly AbortedTransaction[],
-): DecodedRecords {
-  const records: InputRecord[] = [];
-  const queue = aborted.length > 1 ? [...aborted].sort((a, b) => a.firstOffset - b.firstOffset) : aborted;
-  const aborting = new Set<number>();
-  let queued = 0;
-  let nextOffset = fromOffset;
-  // The last batch may be cut off: the broker fills up to the byte limit of the fetch.
-  for (let at = start; at + batchHeaderBytes <= end; ) {
-    const length = buffer.readInt32BE(at + 8);
-    const batchEnd = at + 12 + length;
-    const magic = buffer[at + 16];
-    if (magic !== 2) throw new Error(`records are stored in message format ${magic}, which is older than Kafka 0.11`);
-    if (batchEnd > end) break;
-    const baseOffset = readInt64(buffer, at);
-    const lastOffset = baseOffset + buffer.readInt32BE(at + 23);
-    const attributes = buffer.readInt16BE(at + 21);
-    const producerId = readInt64(buffer, at + 43);
-    for (let next = queue[queued]; next !== undefined && next.firstOffset <= lastOffset; next = queue[++queued]) {
-      aborting.add(next.producerId);
-    }
-    if ((attributes & control) !== 0) {
-      if (isAbortMarker(buffer, at)) aborting.delete(producerId);
-    } else if ((attributes & transactional) === 0 || !aborting.has(producerId)) {
-      readBatch(buffer, at, batchEnd, attributes, baseOffset, fromOffset, records);
-    }
-    if (lastOffset >= nextOffset) nextOffset = lastOffset + 1;
-    at = batchEnd;
+/**
+ * What was fetched of one partition, decoded slice by slice as it is asked for. An answer is as large as the producer's batches, which
+ * may hold many times what a reader wants to have in memory: what is not decoded costs its bytes and nothing to the garbage collector.
+ */
+export class RecordBatches implements RecordSlices {
+  readonly #aborted: readonly AbortedTransaction[];
+  readonly #aborting = new Set<number>();
+  #queued = 0;
+  #nextOffset: number;
+  /** Of the batch that is being read: what is left of it. */
+  #bytes: Buffer;
+  #bytesAt = 0;
+  #left = 0;
+  #baseOffset = 0;
+  #lastOffset = 0;
+  #baseTimestamp = 0;
+  #fixedTimestamp: number | undefined = undefined;
+
+  constructor(
+    readonly buffer: Buffer,
+    /** Where the next batch begins. */
+    private at: number,
+    readonly end: number,
+    readonly fromOffset: number,
+    aborted: readonly AbortedTransaction[],
+  ) {
+    this.#bytes = buffer;
+    this.#nextOffset = fromOffset;
+    this.#aborted = aborted.length > 1 ? [...aborted].sort((a, b) => a.firstOffset - b.firstOffset) : aborted;
   }
-  return { records, nextOffset };
+
+  read(recordsMax: number): DecodedRecords {
+    const records: InputRecord[] = [];
+    while (records.length < recordsMax && (this.#left > 0 || this.#openNext())) this.#readInto(records, recordsMax);
+    return { records, nextOffset: this.#nextOffset };
+  }
+
+  /** Passes what holds no records for us and opens the next batch that does. False at the end. */
+  #openNext(): boolean {
+    const { buffer } = this;
+    // The last batch may be cut off: the broker fills up to the byte limit of the fetch.
+    while (this.at + batchHeaderBytes <= this.end) {
+      const batch = this.at;
+      const batchEnd = batch + 12 + buffer.readInt32BE(batch + 8);
+      const magic = buffer[batch + 16];
+      if (magic !== 2) throw new Error(`records are stored in message format ${magic}, which is older than Kafka 0.11`);
+      if (batchEnd > this.end) return false;
+      const baseOffset = readInt64(buffer, batch);
+      const lastOffset = baseOffset + buffer.readInt32BE(batch + 23);
+      const wanted = this.#holdsRecords(batch, lastOffset);
+      this.at = batchEnd;
+      if (wanted && buffer.readInt32BE(batch + 57) > 0) {
+        this.#open(batch, batchEnd, baseOffset, lastOffset);
+        return true;
+      }
+      this.#passed(lastOffset);
+    }
+    return false;
+  }
+
+  /** Neither a marker nor of a transaction that was aborted. */
+  #holdsRecords(batch: number, lastOffset: number): boolean {
+    const { buffer } = this;
+    const attributes = buffer.readInt16BE(batch + 21);
+    const producerId = readInt64(buffer, batch + 43);
+    let next = this.#aborted[this.#queued];
+    while (next !== undefined && next.firstOffset <= lastOffset) {
+      this.#aborting.add(next.producerId);
+      next = this.#aborted[++this.#queued];
+    }
+    if ((attributes & control) === 0) return (attributes & transactional) === 0 || !this.#aborting.has(producerId);
+    if (isAbortMarker(buffer, batch)) this.#aborting.delete(producerId);
+    return false;
+  }
+
+  #passed(lastOffset: number): void {
+    if (lastOffset >= this.#nextOffset) this.#nextOffset = lastOffset + 1;
+  }
+
+  #open(batch: number, batchEnd: number, baseOffset: number, lastOffset: number): void {
+    const { buffer } = this;
+    const attributes = buffer.readInt16BE(batch + 21);
+    const codec = attributes & codecMask;
+    const records = batch + batchHeaderBytes;
+    this.#bytes = codec === 0 ? buffer : decompress(codec, buffer.subarray(records, batchEnd));
+    this.#bytesAt = codec === 0 ? records : 0;
+    this.#baseOffset = baseOffset;
+    this.#lastOffset = lastOffset;
+    this.#baseTimestamp = readInt64(buffer, batch + 27);
+    this.#fixedTimestamp = (attributes & logAppendTime) !== 0 ? readInt64(buffer, batch + 35) : undefined;
+    this.#left = buffer.readInt32BE(batch + 57);
+  }
+
+  #readInto(records: InputRecord[], recordsMax: number): void {
+    const { fromOffset } = this;
+    const bytes = this.#bytes;
+    const baseOffset = this.#baseOffset;
+    const baseTimestamp = this.#baseTimestamp;
+    const fixedTimestamp = this.#fixedTimestamp;
+    let left = this.#left;
+    cursor.at = this.#bytesAt;
+    for (; left > 0 && records.length < recordsMax; left--) {
+      const length = readVarint(bytes);
+      const recordEnd = cursor.at + length;
+      cursor.at += 1;
+      const timestampDelta = readVarlong(bytes);
+      const offset = baseOffset + readVarint(bytes);
+      if (offset >= fromOffset) {
+        const record = ownCopy(bytes, cursor.at, recordEnd);
+        const key = readBytes(record);
+        const value = readBytes(record);
+        const headerCount = readVarint(record);
+        records.push({
+          offset,
+          key,
+          value,
+          timestampMs: fixedTimestamp ?? baseTimestamp + timestampDelta,
+          headers: headerCount === 0 ? noHeaders : readHeaders(record, headerCount),
+        });
+      }
+      cursor.at = recordEnd;
+    }
+    this.#bytesAt = cursor.at;
+    this.#left = left;
+    if (left === 0) this.#passed(this.#lastOffset);
+    else this.#passed((records[records.length - 1] as InputRecord).offset);
+  }
 }
 
 /** A control record's key is version int16, type int16; type 0 is an abort. Its length, attributes and deltas are varints of few bytes. */
@@ -73,48 +171,6 @@ function isAbortMarker(buffer: Buffer, batch: number): boolean {
   readVarint(buffer);
   const keyLength = readVarint(buffer);
   return keyLength >= 4 && buffer.readInt16BE(cursor.at + 2) === 0;
-}
-
-function readBatch(
-  buffer: Buffer,
-  batch: number,
-  batchEnd: number,
-  attributes: number,
-  baseOffset: number,
-  fromOffset: number,
-  records: InputRecord[],
-): void {
-  const baseTimestamp = readInt64(buffer, batch + 27);
-  const fixedTimestamp = (attributes & logAppendTime) !== 0 ? readInt64(buffer, batch + 35) : undefined;
-  const count = buffer.readInt32BE(batch + 57);
-  const codec = attributes & codecMask;
-  let bytes = buffer;
-  cursor.at = batch + batchHeaderBytes;
-  if (codec !== 0 && count > 0) {
-    bytes = decompress(codec, buffer.subarray(batch + batchHeaderBytes, batchEnd));
-    cursor.at = 0;
-  }
-  for (let i = 0; i < count; i++) {
-    const length = readVarint(bytes);
-    const recordEnd = cursor.at + length;
-    cursor.at += 1;
-    const timestampDelta = readVarlong(bytes);
-    const offset = baseOffset + readVarint(bytes);
-    if (offset >= fromOffset) {
-      const record = ownCopy(bytes, cursor.at, recordEnd);
-      const key = readBytes(record);
-      const value = readBytes(record);
-      const headerCount = readVarint(record);
-      records.push({
-        offset,
-        key,
-        value,
-        timestampMs: fixedTimestamp ?? baseTimestamp + timestampDelta,
-        headers: headerCount === 0 ? noHeaders : readHeaders(record, headerCount),
-      });
-    }
-    cursor.at = recordEnd;
-  }
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import { ByteReader, ByteWriter } from "./bytes";
 import type { RawRequest } from "./kafkajs-internals";
-import { type AbortedTransaction, type DecodedRecords, decodeRecordBatches } from "./record-batch-decoder";
+import { type AbortedTransaction, RecordBatches, type RecordSlices } from "./record-batch-decoder";
 
 const produceKey = 0;
 const fetchKey = 1;
@@ -60,8 +60,8 @@ export interface FetchedPartition extends TopicPartition {
   readonly errorCode: number;
   readonly highWatermark: number;
   readonly lastStableOffset: number;
-  /** Decodes on demand: a partition nobody wants any more costs nothing. */
-  read(fromOffset: number): DecodedRecords;
+  /** Decoded on demand: a partition nobody wants any more costs nothing. */
+  from(offset: number): RecordSlices;
 }
 
 /** Fetch v11: … [topic [partition leader_epoch fetch_offset log_start_offset max_bytes]] [forgotten] rack. No fetch session. */
@@ -108,7 +108,7 @@ function decodeFetched(reader: ByteReader): { clientSideThrottleTime: number; bo
         errorCode: errorCode !== 0 ? errorCode : partitionError,
         highWatermark,
         lastStableOffset,
-        read: (fromOffset) => decodeRecordBatches(reader.buffer, start, end, fromOffset, aborted),
+        from: (offset) => new RecordBatches(reader.buffer, start, end, offset, aborted),
       });
     }
   }

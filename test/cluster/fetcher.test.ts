@@ -9,7 +9,7 @@ import { waitFor } from "../support/wait-for";
 const notLeader = 6;
 const notAuthorised = 29;
 
-/** Partitions with leaders; each holds records up to `end`, and a fetch gives at most two of them. */
+/** Partitions with leaders; each holds records up to `end`, and a fetch gives `answerRecords` of them at most. */
 class FakeCluster {
   readonly leaders = new Map<number, number>();
   /** What the link believes; asking afresh brings it up to date. */
@@ -17,6 +17,7 @@ class FakeCluster {
   readonly errors = new Map<number, number>();
   readonly unreadable = new Set<number>();
   end = 10;
+  answerRecords = 2;
   fetches = 0;
   refreshes = 0;
   lost = 0;
@@ -52,13 +53,18 @@ class FakeCluster {
     }
     return asked.map(({ topic, partition, offset }) => {
       const errorCode = this.errors.get(partition) ?? (this.leaders.get(partition) === node ? 0 : notLeader);
-      const read = (from: number) => {
-        if (this.unreadable.has(partition)) throw new Error("bytes that make no sense");
-        const nextOffset = Math.max(from, Math.min(this.end, offset + 2));
-        const records = Array.from({ length: nextOffset - from }, (_, i) => recordAt(from + i));
-        return { records, nextOffset };
+      let at = offset;
+      const from = (asked: number) => {
+        at = asked;
+        return { read };
       };
-      return { topic, partition, errorCode, highWatermark: this.end, lastStableOffset: this.end, read };
+      const read = (recordsMax: number) => {
+        if (this.unreadable.has(partition)) throw new Error("bytes that make no sense");
+        const first = at;
+        at = Math.max(first, Math.min(this.end, offset + this.answerRecords, first + recordsMax));
+        return { records: Array.from({ length: at - first }, (_, i) => recordAt(first + i)), nextOffset: at };
+      };
+      return { topic, partition, errorCode, highWatermark: this.end, lastStableOffset: this.end, from };
     });
   }
 }
@@ -191,4 +197,31 @@ test("R2, R3: paused, an answer on its way is held and given once on resume; sto
   await new Promise((resolve) => setTimeout(resolve, 20));
   expect(seen.length).toBe(stopped);
   expect(fetcher.active).toBe(false);
+});
+
+test("R2: an answer is delivered in slices; whoever pauses in between gets the rest on resume, in order and once", async () => {
+  cluster.end = 5_000;
+  cluster.answerRecords = 3_000;
+  const seen: number[] = [];
+  const sizes: number[] = [];
+  const reader = fetcher.read({
+    topic: "t",
+    partition: 0,
+    offset: 0,
+    bytesMax: 100,
+    deliver: (records) => {
+      expect(reader.paused).toBe(false);
+      seen.push(...records.map(({ offset }) => offset));
+      sizes.push(records.length);
+      if (sizes.length % 3 === 0) return;
+      fetcher.pause(reader);
+      if (sizes.length % 3 === 1) fetcher.resume(reader);
+      else setTimeout(() => fetcher.resume(reader), 1);
+    },
+    outOfRange: async () => 0,
+  });
+  await waitFor(() => seen.length >= cluster.end, "all of it");
+  expect(seen).toEqual(upTo(cluster.end));
+  expect(sizes.length).toBeGreaterThan(5);
+  expect(reader.nextOffset).toBe(cluster.end);
 });

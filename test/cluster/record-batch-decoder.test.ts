@@ -1,6 +1,8 @@
 import { ByteWriter } from "../../src/cluster/bytes";
-import { decodeRecordBatches } from "../../src/cluster/record-batch-decoder";
+import { RecordBatches } from "../../src/cluster/record-batch-decoder";
 import { batchOverheadBytes, recordBytesMax, writeRecordBatch } from "../../src/cluster/record-batch-encoder";
+
+const all = Number.POSITIVE_INFINITY;
 
 /** A log made by hand: batches of producers, and control batches, at the offsets given. */
 interface BatchShape {
@@ -51,7 +53,7 @@ function emptyBatch(writer: ByteWriter, producerId: number): void {
 }
 
 function read(bytes: Buffer, from = 0, aborted: { producerId: number; firstOffset: number }[] = []) {
-  const { records, nextOffset } = decodeRecordBatches(bytes, 0, bytes.length, from, aborted);
+  const { records, nextOffset } = new RecordBatches(bytes, 0, bytes.length, from, aborted).read(all);
   return { texts: records.map(({ value }) => Buffer.from(value ?? []).toString()), nextOffset };
 }
 
@@ -106,4 +108,32 @@ test("records older than Kafka 0.11 are named as such", () => {
   const bytes = log({ base: 0, producerId: 1, texts: ["a"] });
   bytes[16] = 1;
   expect(() => read(bytes)).toThrow(/message format 1/);
+});
+
+test("slices give the same records as one reading, and each goes on where the one before ended", () => {
+  const bytes = log(
+    { base: 0, producerId: 1, texts: ["a", "b", "c"] },
+    { base: 3, producerId: 2, texts: ["aborted"] },
+    { base: 4, producerId: 2, texts: [], control: "abort" },
+    { base: 5, producerId: 1, texts: ["d", "e"], lastOffset: 7 },
+    { base: 8, producerId: 1, texts: [], control: "commit" },
+  );
+  const aborted = [{ producerId: 2, firstOffset: 3 }];
+  const whole = new RecordBatches(bytes, 0, bytes.length, 1, aborted).read(all);
+  for (const recordsMax of [1, 2, 3]) {
+    const slices = new RecordBatches(bytes, 0, bytes.length, 1, aborted);
+    const records = [];
+    let position = 1;
+    for (let slice = slices.read(recordsMax); slice.nextOffset > position; slice = slices.read(recordsMax)) {
+      expect(slice.records.length).toBeLessThanOrEqual(recordsMax);
+      for (const { offset } of slice.records) {
+        expect(offset).toBeGreaterThanOrEqual(position);
+        expect(offset).toBeLessThan(slice.nextOffset);
+      }
+      records.push(...slice.records);
+      position = slice.nextOffset;
+    }
+    expect(records).toEqual(whole.records);
+    expect(position).toBe(9);
+  }
 });

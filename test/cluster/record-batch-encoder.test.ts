@@ -1,9 +1,11 @@
 import * as fc from "fast-check";
 import { ByteReader, ByteWriter, readInt64, writeInt64 } from "../../src/cluster/bytes";
 import { crc32c } from "../../src/cluster/crc32c";
-import { decodeRecordBatches } from "../../src/cluster/record-batch-decoder";
+import { RecordBatches } from "../../src/cluster/record-batch-decoder";
 import { batchOverheadBytes, recordBytesMax, writeRecordBatch } from "../../src/cluster/record-batch-encoder";
 import type { OutputRecord } from "../../src/model/record";
+
+const all = Number.POSITIVE_INFINITY;
 
 // kafkajs's own encoder: what every broker has been fed with for years.
 const { RecordBatch } = require("kafkajs/src/protocol/recordBatch/v0");
@@ -75,7 +77,7 @@ test("what is encoded is decoded again", () => {
   fc.assert(
     fc.property(outputs, (records) => {
       const batch = encode(records);
-      const { records: decoded, nextOffset } = decodeRecordBatches(batch, 0, batch.length, 0, []);
+      const { records: decoded, nextOffset } = new RecordBatches(batch, 0, batch.length, 0, []).read(all);
       expect(nextOffset).toBe(records.length);
       expect(decoded.map(({ offset }) => offset)).toEqual(records.map((_, i) => i));
       decoded.forEach((record, i) => {
@@ -100,9 +102,9 @@ test("only records from the offset asked for are given; a batch that is cut off 
     timestampMs: 1,
   }));
   const batch = encode(records);
-  expect(decodeRecordBatches(batch, 0, batch.length, 7, []).records.map(({ offset }) => offset)).toEqual([7, 8, 9]);
+  expect(new RecordBatches(batch, 0, batch.length, 7, []).read(all).records.map(({ offset }) => offset)).toEqual([7, 8, 9]);
   for (const missing of [1, 20, batch.length - 61]) {
-    const cut = decodeRecordBatches(batch, 0, batch.length - missing, 7, []);
+    const cut = new RecordBatches(batch, 0, batch.length - missing, 7, []).read(all);
     expect(cut).toEqual({ records: [], nextOffset: 7 });
   }
 });
