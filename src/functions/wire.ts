@@ -126,7 +126,7 @@ export function encodeRequest(
       if (callers === NO_CALLERS) callers = [];
       callers[i] = caller;
     }
-    inner += lengthDelimited(invocationBytes(caller, message));
+    inner += lengthDelimited(invocationBytes(caller, typedValueBytes(message.argument)));
   }
   const out = Buffer.allocUnsafe(2 + varintBytes(inner) + inner);
   out[0] = TAG_100_FIRST;
@@ -151,19 +151,20 @@ export function writeState(out: Uint8Array, at: number, state: RequestState, val
   return copy(out, writeVarint(out, at, value.length), value);
 }
 
-function invocationBytes(caller: Uint8Array | undefined, message: Message): number {
-  return (caller ? lengthDelimited(caller.length) : 0) + lengthDelimited(typedValueBytes(message.argument));
+function invocationBytes(caller: Uint8Array | undefined, argumentBytes: number): number {
+  return (caller ? lengthDelimited(caller.length) : 0) + lengthDelimited(argumentBytes);
 }
 
 function writeInvocation(out: Uint8Array, at: number, caller: Uint8Array | undefined, message: Message): number {
+  const argumentBytes = typedValueBytes(message.argument);
   out[at++] = TAG_3;
-  at = writeVarint(out, at, invocationBytes(caller, message));
+  at = writeVarint(out, at, invocationBytes(caller, argumentBytes));
   if (caller) {
     out[at++] = TAG_1;
     at = copy(out, writeVarint(out, at, caller.length), caller);
   }
   out[at++] = TAG_2;
-  return writeTypedValue(out, writeVarint(out, at, typedValueBytes(message.argument)), message.argument);
+  return writeTypedValue(out, writeVarint(out, at, argumentBytes), message.argument);
 }
 
 // ── replies ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -204,10 +205,20 @@ export interface OutgoingDelayed {
   readonly token: string;
 }
 
-export interface OutgoingEgress {
-  readonly egress: string;
-  readonly typename: string;
-  readonly value: Uint8Array;
+/** One per output, so its value is not cut out of the reply: the egress says what it needs of it. */
+export class OutgoingEgress {
+  constructor(
+    readonly egress: string,
+    readonly typename: string,
+    /** The value is `buffer[from..to)`. */
+    readonly buffer: Uint8Array,
+    readonly from: number,
+    readonly to: number,
+  ) {}
+
+  get value(): Uint8Array {
+    return this.buffer.subarray(this.from, this.to);
+  }
 }
 
 export interface Reply {
@@ -334,7 +345,8 @@ function readEgress(reader: Reader, end: number): OutgoingEgress {
   let namespace = "";
   let type = "";
   let typename = "";
-  let value: Uint8Array = EMPTY;
+  let valueFrom = 0;
+  let valueTo = 0;
   while (reader.pos < end) {
     const tag = reader.uint32();
     if (tag === 0x0a) namespace = egressNamespaces.read(reader);
@@ -345,14 +357,19 @@ function readEgress(reader: Reader, end: number): OutgoingEgress {
       while (reader.pos < valueEnd) {
         const inner = reader.uint32();
         if (inner === 0x0a) typename = egressTypenames.read(reader);
-        else if (inner === 0x1a) value = reader.bytes();
-        else reader.skipType(inner & 7);
+        else if (inner === 0x1a) {
+          const length = reader.uint32();
+          valueFrom = reader.pos;
+          valueTo = valueFrom + length;
+          within(reader, valueTo);
+          reader.pos = valueTo;
+        } else reader.skipType(inner & 7);
       }
       ended(reader, valueEnd);
     } else reader.skipType(tag & 7);
   }
   ended(reader, end);
-  return { egress: egressId(namespace, type), typename, value };
+  return new OutgoingEgress(egressId(namespace, type), typename, reader.buf, valueFrom, valueTo);
 }
 
 /** Most replies send to one egress; the memos above make equal names the same text. */

@@ -21,6 +21,7 @@ export class Admission {
   #unitPaused = false;
   #key: Uint8Array = new Uint8Array(0);
   #id = "";
+  #provenance: Provenance = { timestampMs: 0, headers: [], traceparent: undefined };
 
   constructor(
     private readonly options: EngineOptions,
@@ -70,7 +71,7 @@ export class Admission {
     const value = record.value as Uint8Array;
     const id = this.#idOf(record.key as Uint8Array);
     const argument = new TypedValue(source.valueHead, value);
-    const provenance = provenanceOf(record);
+    const provenance = this.#provenanceOf(record);
     const bytes = value.length + MESSAGE_OVERHEAD_BYTES;
     const { application } = source;
     const deadlineMs = statedDeadlineMs(record) ?? application.deadlineMs(record, now);
@@ -97,6 +98,13 @@ export class Admission {
       if (targets.length > 1) (entry.copies ??= []).push(message);
       this.router.enqueue(mailbox, message, now);
     }
+  }
+
+  /** Records without headers that were made in the same ms have the same. */
+  #provenanceOf(record: InputRecord): Provenance {
+    const last = this.#provenance;
+    if (record.headers !== last.headers || record.timestampMs !== last.timestampMs) this.#provenance = provenanceOf(record);
+    return this.#provenance;
   }
 
   /** Malformed UTF-8 becomes U+FFFD, as in StateFun. A hot key comes many times in a row: its text is made once. */

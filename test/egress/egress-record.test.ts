@@ -1,13 +1,13 @@
 import * as fc from "fast-check";
 import type { EgressSpecification } from "../../src/config/specification";
-import { egressRecord, KAFKA_RECORD_TYPENAME, recordBytes } from "../../src/egress/egress-record";
-import type { DecodedValue } from "../../src/functions/wire";
+import { type EgressArgument, egressRecord, KAFKA_RECORD_TYPENAME, recordBytes } from "../../src/egress/egress-record";
 import { ProtocolError } from "../../src/model/errors";
 import { KAFKA_EGRESS, RAW_EGRESS } from "../support/module";
 import { encodeMessage } from "../support/statefun-proto";
 
-function argument(value: Uint8Array, typename = KAFKA_RECORD_TYPENAME): DecodedValue {
-  return { bytes: new Uint8Array(0), typename, hasValue: true, value };
+function argument(value: Uint8Array, typename = KAFKA_RECORD_TYPENAME): EgressArgument {
+  const around = Buffer.concat([Buffer.from([0x0a]), value, Buffer.from([0x1a])]);
+  return { typename, buffer: around, from: 1, to: 1 + value.length };
 }
 
 function hex(text: string): Buffer {
