@@ -5,6 +5,7 @@
  * D1  Either all effects of a reply join the open unit together with its done marks, or none does.
  * D2  What cannot land is refused here, with the reason, and fails its invocation: unknown target or egress, wrong typename,
  *     impossible delay or token, undeclared state, too large for its topic.
+ * D3  The merge of a part changes state and does nothing else: it may be done on any lane, in any order, and again.
  */
 import type { EgressSpecification, ModuleSpecification } from "./config/specification";
 import type { Effects } from "./effect";
@@ -83,7 +84,7 @@ export class Delivery {
   }
 
   check(invocation: Invocation, reply: Reply, now: number, effects: Effects): CheckResult {
-    const objection = this.#objection(invocation, reply);
+    const objection = mergeObjection(invocation, reply) ?? this.#objection(invocation, reply);
     if (objection) return { objection };
     return this.#checkEgress(invocation, reply, now, effects);
   }
@@ -244,6 +245,12 @@ export class Delivery {
     store.renew(memory, now);
     if (fresh && (memory.changed.length > 0 || memory.touched)) this.outbox.changed(memory, bytes);
   }
+}
+
+/** D3. */
+function mergeObjection({ batch }: Invocation, { sends, delayed, egress }: Reply): string | undefined {
+  if (!batch[0]?.mark?.merge || sends.length + delayed.length + egress.length === 0) return undefined;
+  return "sends something while it merges a part: a merge may only change state";
 }
 
 /** D2 for state mutations. */

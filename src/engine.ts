@@ -157,7 +157,7 @@ export class Engine {
     if (failed || tenure.shards.get(shard)?.kind === "waiting") {
       this.#timers.add(now + STEP_RETRY_MS, { kind: "ownership", shard, epoch: tenure.epoch });
     }
-    if (change === "running") this.#life.run(this.#desired.inputs, now, effects);
+    if (change === "running") this.#run(now, effects);
     else if (change === "released") this.#released(effects);
     else if (change === "lost") {
       const text = `shard ${shard} was claimed by another router; next look in ${CLAIM_AGAIN_MS} ms`;
@@ -165,6 +165,11 @@ export class Engine {
       this.#forget(effects);
       this.#rest(now);
     }
+  }
+
+  #run(now: number, effects: Effects): void {
+    const objection = this.#life.run(this.#desired.inputs, now, effects);
+    if (objection) this.#stop(1, `what was restored cannot be taken up: ${objection}`, effects);
   }
 
   /** Records that this version cannot read end the process: going on without them would forget what they say. */

@@ -12,11 +12,13 @@ import type { Effects } from "./effect";
 import { Outbox } from "./egress/outbox";
 import { Topics } from "./egress/topics";
 import type { AssignedInput, Event } from "./event";
+import { argumentTypename, argumentValue, jsonTextAt } from "./functions/argument";
 import { DelayedMessages } from "./functions/delayed";
 import { type Invocation, Invoker, invocationText } from "./functions/invoker";
 import type { Delayed } from "./functions/pending";
 import { detachTypedValue, type Reply } from "./functions/wire";
 import { Admission } from "./ingress/admission";
+import { barrierNumberIn } from "./ingress/barrier-number";
 import { type Input, Intake } from "./ingress/intake";
 import type { Watermark } from "./ingress/watermarks";
 import { Windows } from "./ingress/windows";
@@ -28,7 +30,9 @@ import { Timers } from "./model/timers";
 import { MeasureBook } from "./observe/measure";
 import { Applications, type PolicyModules } from "./router/applications";
 import type { Mailbox } from "./router/mailbox";
-import { type Endpoint, Router } from "./router/router";
+import { type Endpoint, Router, type Worker } from "./router/router";
+import { DualMode, strandedText } from "./scaling/dual-mode";
+import type { Readings } from "./scaling/readings";
 import { Restored } from "./state/restored";
 import { type Memory, StateStore } from "./state/store";
 
@@ -54,8 +58,17 @@ type Wake =
   | { readonly kind: "delayed"; readonly delayed: Delayed }
   | { readonly kind: "expiry"; readonly memory: Memory }
   | { readonly kind: "unit" }
+  /** Only what is known of it changes: slots are taken after every event. */
+  | { readonly kind: "worker"; readonly worker: Worker }
   | { readonly kind: "locate"; readonly input: Input }
   | { readonly kind: "window"; readonly watermark: Watermark };
+
+/** What the scaling room reads out of arguments. */
+const READINGS: Readings = {
+  typename: argumentTypename,
+  barrier: (where, argument) => (where.kind === "counter" ? -1 : (barrierNumberIn(argumentValue(argument), where) ?? -1)),
+  subKey: jsonTextAt,
+};
 
 export type LifePhase = "restoring" | "running" | "retiring";
 
@@ -76,6 +89,8 @@ export class Life {
   readonly #topics = new Topics();
   readonly #delivery: Delivery;
   readonly #windows: Windows;
+  /** Actors in dual mode; undefined where the configuration has none. */
+  readonly dual: DualMode | undefined;
   readonly #timers = new Timers<Wake>();
   readonly #options: EngineOptions;
   readonly #book: MeasureBook;
@@ -84,7 +99,7 @@ export class Life {
   #unitAwaited = false;
   #notedMs = 0;
 
-  constructor(heritage: Heritage) {
+  constructor(private readonly heritage: Heritage) {
     const { options, module, random, book } = heritage;
     this.#options = options;
     this.#book = book;
@@ -99,15 +114,24 @@ export class Life {
     this.restored = new Restored(this.store, this.router.homeOf);
     const wake = (delayed: Delayed) => this.#timers.add(delayed.dueMs, { kind: "delayed", delayed });
     this.#delivery = new Delivery(module, this.router, this.outbox, this.#topics, this.delayed, wake);
+    this.dual = this.#dualMode();
     this.#windows = new Windows(this.intake, {
       noted: (input) => this.outbox.noted(input),
-      passed: () => {}, // Nobody runs barriers yet.
+      passed: (ingress, least, atMs) => this.dual?.passed(ingress, least, atMs),
       wakeAt: (atMs, watermark) => this.#timers.add(atMs, { kind: "window", watermark }),
     });
   }
 
+  #dualMode(): DualMode | undefined {
+    const { module, random, book, options } = this.heritage;
+    if (!module.functions.some(({ mode }) => mode === "dual")) return undefined;
+    const { router, store, outbox, intake } = this;
+    const pauseMs = (attempt: number) => this.#invoker.pauseMs(attempt, undefined);
+    return new DualMode({ options, module, router, store, outbox, intake, book, random, readings: READINGS, pauseMs });
+  }
+
   get nextWakeMs(): number {
-    return this.#timers.nextMs;
+    return this.dual ? Math.min(this.#timers.nextMs, this.dual.nextWakeMs) : this.#timers.nextMs;
   }
 
   /** Invocations whose effects have not joined a unit. */
@@ -116,8 +140,10 @@ export class Life {
   }
 
   /** Everything is restored: what waited goes on, and inputs are opened. */
-  run(inputs: readonly AssignedInput[], now: number, effects: Effects): void {
+  run(inputs: readonly AssignedInput[], now: number, effects: Effects): string | undefined {
     this.phase = "running";
+    const objection = this.dual?.restore(this.restored, now) ?? this.#strandedParts();
+    if (objection) return objection;
     this.#delivery.continueFrom(this.restored.highestSequence + 1);
     for (const { message, application, dueMs, token } of this.restored.pendingInOrder()) {
       message.application = this.router.applications.named(application).index;
@@ -137,6 +163,14 @@ export class Life {
     this.restored.releaseMessages();
     this.openInputs(inputs, effects);
     this.#windows.begin(now);
+    return undefined;
+  }
+
+  /** Nothing is in dual mode, and something was. */
+  #strandedParts(): string | undefined {
+    if (this.dual) return undefined;
+    for (const { typename, id } of this.restored.parts()) return strandedText(typename, id);
+    return undefined;
   }
 
   openInputs(inputs: readonly AssignedInput[], effects: Effects): void {
@@ -169,6 +203,7 @@ export class Life {
       this.#timers.add(now + this.#options.unitLingerMs, { kind: "unit" });
     }
     this.#admission.bound(this.#unitBlocked, effects);
+    this.dual?.settle(effects);
   }
 
   /** Backpressure of the unit: what comes next waits until it has left. */
@@ -237,7 +272,7 @@ export class Life {
       for (let worker = endpoint.freeWorker(at); worker; worker = endpoint.freeWorker(at)) {
         const mailbox = this.router.pick(worker, now);
         if (!mailbox) break;
-        worker.inFlight++;
+        worker.began(now);
         const batch = this.router.take(mailbox, worker, now);
         this.#invoker.begin(mailbox, worker, batch, now, effects);
       }
@@ -251,6 +286,13 @@ export class Life {
       return;
     }
     const verdict = this.#invoker.judge(invocation, event);
+    const { worker } = invocation;
+    const good = verdict.kind === "reply";
+    const wakeMs =
+      good || verdict.kind === "failed"
+        ? worker.replied(invocation, event.status, event.retryAfterMs, good, now, effects)
+        : undefined;
+    if (wakeMs !== undefined) this.#timers.add(wakeMs, { kind: "worker", worker });
     switch (verdict.kind) {
       case "failed":
         return this.#failed(now, invocation, verdict.reason, verdict.retryAfterMs, effects);
@@ -267,8 +309,14 @@ export class Life {
 
   unanswered(now: number, event: Extract<Event, { kind: "invocation_failed" }>, effects: Effects): void {
     const invocation = this.#invoker.end(event.invocation);
-    if (invocation) this.#failed(now, invocation, event.reason, undefined, effects);
-    else this.#book.staleEvents++;
+    if (!invocation) {
+      this.#book.staleEvents++;
+      return;
+    }
+    const { worker } = invocation;
+    const wakeMs = worker.unanswered(invocation, event.failure, event.reason, now, effects);
+    if (wakeMs !== undefined) this.#timers.add(wakeMs, { kind: "worker", worker });
+    this.#failed(now, invocation, event.reason, undefined, effects);
   }
 
   #deliver(now: number, invocation: Invocation, reply: Reply, effects: Effects): void {
@@ -281,7 +329,7 @@ export class Life {
     const serviceMs = now - invocation.dispatchedMs;
     this.router.served(invocation.batch, serviceMs, now);
     this.#delivery.apply(invocation, checked, this.store, now);
-    this.#awaitExpiry(invocation.mailbox.memory);
+    if (invocation.mailbox.memory.lane === 0) this.#awaitExpiry(invocation.mailbox.memory); // A part's values expire when it is merged.
     const last = reply.sends.length === 0 && reply.delayed.length === 0;
     for (const message of invocation.batch) {
       if (last && message.blame) this.outbox.output(message);
@@ -289,6 +337,7 @@ export class Life {
     }
     invocation.worker.inFlight--;
     this.router.finished(invocation.mailbox, invocation.batch, serviceMs, now);
+    this.dual?.relieve(invocation.worker.queue, now);
   }
 
   #finish(message: Message, effects: Effects): void {
@@ -379,6 +428,7 @@ export class Life {
   // ── time ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   wakeUp(now: number, effects: Effects): void {
+    this.dual?.wakeUp(now);
     for (let wake = this.#timers.take(now); wake; wake = this.#timers.take(now)) this.#wake(now, wake, effects);
   }
 
@@ -388,6 +438,8 @@ export class Life {
         return this.closeUnit(now, effects);
       case "rested":
         return this.router.rested(wake.mailbox, now);
+      case "worker":
+        return wake.worker.woken(now);
       case "delayed":
         return this.#fire(now, wake.delayed, effects);
       case "expiry":

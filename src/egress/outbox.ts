@@ -23,9 +23,9 @@ import {
   encodeInvoked,
   encodeValue,
   invokedKey,
+  laneValueKey,
   messageKey,
   progressKey,
-  valueKey,
 } from "../state/changelog";
 import type { Memory } from "../state/store";
 
@@ -45,6 +45,13 @@ export interface Unit {
   readonly lows: readonly { readonly input: Input; readonly low: number }[];
 }
 
+/** Something that is remembered with the open unit, as it is when the unit closes; null: as a tombstone. */
+export interface Remembered {
+  readonly shard: number;
+  readonly key: string;
+  readonly value: () => Uint8Array | null;
+}
+
 interface Tombstone {
   readonly shard: number;
   readonly key: string;
@@ -56,6 +63,7 @@ export class Outbox {
   #sent: Message[] = [];
   #delayed: Delayed[] = [];
   #tombstones: Tombstone[] = [];
+  #remembered: Remembered[] = [];
   #inputs: Input[] = [];
   #declared: { typename: string; declaration: StateDeclaration }[] = [];
   #inside = new Map<string, TopicBatch>();
@@ -90,6 +98,16 @@ export class Outbox {
     // One entry per memory and unit: `changed` and `touched` are emptied when the unit closes.
     this.#memories.push(memory);
     this.#count(bytes);
+  }
+
+  remember(remembered: Remembered): void {
+    this.#remembered.push(remembered);
+    this.#count(64);
+  }
+
+  /** A record of `<group>.control`: always in the unit, for it tells what the unit makes true. */
+  control(shard: number, key: string, value: Uint8Array): void {
+    this.#put(this.#inside, this.cluster, `${this.options.group}.control`, record(shard, key, value), key.length + value.length);
   }
 
   declared(typename: string, declaration: StateDeclaration): void {
@@ -140,7 +158,10 @@ export class Outbox {
 
   emit(cluster: string, topic: string, record: OutputRecord, bytes: number): void {
     const outside = cluster !== this.cluster || this.options.delivery === "at-least-once";
-    const batches = outside ? this.#outside : this.#inside;
+    this.#put(outside ? this.#outside : this.#inside, cluster, topic, record, bytes);
+  }
+
+  #put(batches: Map<string, TopicBatch>, cluster: string, topic: string, record: OutputRecord, bytes: number): void {
     const key = cluster === this.cluster ? topic : `${cluster}\0${topic}`;
     let batch = batches.get(key);
     if (!batch) {
@@ -188,6 +209,7 @@ export class Outbox {
     this.#sent = [];
     this.#delayed = [];
     this.#tombstones = [];
+    this.#remembered = [];
     this.#inputs = [];
     this.#declared = [];
     this.#inside = new Map();
@@ -215,9 +237,9 @@ export class Outbox {
         invariant(slot !== undefined, "U4: a changed slot is declared");
         const value = memory.values[index];
         const encoded = value === undefined ? null : encodeValue(memory.writtenMs?.[index] ?? 0, value);
-        out.push(record(memory.shard, valueKey(typename, slot.name, id), encoded));
+        out.push(record(memory.shard, laneValueKey(typename, slot.name, memory.lane, id), encoded));
       }
-      if (memory.touched)
+      if (memory.touched && memory.lane === 0)
         out.push(record(memory.shard, invokedKey(typename, id), memory.empty ? null : encodeInvoked(memory.invokedMs)));
       memory.changed.length = 0;
       memory.touched = false;
@@ -246,6 +268,7 @@ export class Outbox {
       );
     }
     for (const { shard, key } of this.#tombstones) out.push(record(shard, key, null));
+    for (const { shard, key, value } of this.#remembered) out.push(record(shard, key, value()));
   }
 
   #writeProgress(out: OutputRecord[]): { input: Input; low: number }[] {

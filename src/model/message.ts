@@ -48,6 +48,8 @@ export class Blame {
   /** In attempts that failed and the rests between them, and through restarts. */
   retryMs: number;
   functionMs: number;
+  /** Held behind barriers. */
+  barrierMs: number;
   /** When its last invocation ended; from then on it waits for the commit. */
   finishedMs = 0;
   constructor(cause?: Blame) {
@@ -55,6 +57,7 @@ export class Blame {
     this.slotMs = cause?.slotMs ?? 0;
     this.retryMs = cause?.retryMs ?? 0;
     this.functionMs = cause?.functionMs ?? 0;
+    this.barrierMs = cause?.barrierMs ?? 0;
   }
 }
 
@@ -70,6 +73,8 @@ export interface Mark {
   readonly after: number;
   /** The ingress partition it came from, where `entry` does not say so any more: `ingress NUL topic NUL partition`. Empty: none. */
   readonly channel: string;
+  /** A part that its function merges (functions/merge-message.ts): it may have no effects. */
+  readonly merge?: true;
 }
 
 /**
@@ -94,6 +99,10 @@ export class Message {
   persisted = false;
   /** Without an entry: the shard that remembers it while it waits. -1 with one. */
   shard = -1;
+  /** Since when it is held behind a barrier, ms. */
+  heldMs = 0;
+  /** It has been given to a lessee, or moved between lanes: never again (SCHEDULING.md 1.5). */
+  forwarded = false;
   /** undefined: an ordinary message. */
   mark: Mark | undefined = undefined;
   /** Behind it in its mailbox. */
@@ -113,7 +122,7 @@ export class Message {
     /** Instant (ms) its ingress record was received; inherited by what it causes. */
     readonly ingressMs: number,
     /** Instant (ms) at which it joined its mailbox. */
-    readonly admittedMs: number,
+    public admittedMs: number,
     /** Instant (ms) by which its end-to-end effects are due. No SLO means a default SLO, never Infinity. */
     readonly deadlineMs: number,
     /** Estimated cost of running it, ms; set at admission. */

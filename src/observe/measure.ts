@@ -3,38 +3,10 @@
  * Names as users see them are given in `observe/metrics.ts`.
  */
 
-/** Upper bounds in ms: a factor of about 1.6 between neighbours, 0.25 ms to 60 s. */
-export const latencyBoundsMs: readonly number[] = [
-  0.25, 0.5, 1, 1.5, 2.5, 4, 6, 10, 15, 25, 40, 60, 100, 150, 250, 400, 600, 1000, 1500, 2500, 4000, 6000, 10000, 30000, 60000,
-];
-export const sizeBounds: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384];
+import { DualMeasures } from "./dual-measures";
+import { Histogram, latencyBoundsMs, sizeBounds } from "./histogram";
 
-export class Histogram {
-  /** counts[i] = observations ≤ bounds[i] and > bounds[i-1]; the last one is above all bounds. */
-  readonly counts: Float64Array;
-  sum = 0;
-  count = 0;
-  constructor(readonly bounds: readonly number[]) {
-    this.counts = new Float64Array(bounds.length + 1);
-  }
-
-  observe(value: number): void {
-    this.observeMany(value, 1);
-  }
-
-  observeMany(value: number, times: number): void {
-    let low = 0;
-    let high = this.bounds.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (value <= (this.bounds[middle] as number)) high = middle;
-      else low = middle + 1;
-    }
-    this.counts[low] = (this.counts[low] as number) + times;
-    this.sum += value * times;
-    this.count += times;
-  }
-}
+export { Histogram, latencyBoundsMs, sizeBounds } from "./histogram";
 
 /** Per function type; StateFun's names where the meaning is equal (STATEFUN.md §4.7). */
 export class FunctionMeasures {
@@ -58,13 +30,13 @@ export class FunctionMeasures {
 /** Upper bounds in ms of what is left until the latest start: negative is late. */
 export const laxityBoundsMs: readonly number[] = [-10000, -1000, -300, -100, -30, -10, 0, 10, 30, 100, 300, 1000, 10000];
 
-export type MissCause = "key" | "slot" | "retry" | "function" | "commit";
-export const missCauses: readonly MissCause[] = ["key", "slot", "retry", "function", "commit"];
+export type MissCause = "key" | "slot" | "barrier" | "retry" | "function" | "commit";
+export const missCauses: readonly MissCause[] = ["key", "slot", "barrier", "retry", "function", "commit"];
 
 /** Per application: how its outputs met their deadlines. An output is a message whose handling sent no further one. */
 export class ApplicationMeasures {
   met = 0;
-  readonly missed: Record<MissCause, number> = { key: 0, slot: 0, retry: 0, function: 0, commit: 0 };
+  readonly missed: Record<MissCause, number> = { key: 0, slot: 0, barrier: 0, retry: 0, function: 0, commit: 0 };
   /** At dispatch: latest start minus now. */
   readonly laxityMs = new Histogram(laxityBoundsMs);
   constructor(readonly name: string) {}
@@ -106,8 +78,19 @@ export class MeasureBook {
   readonly sources: SourceMeasures[] = [];
   readonly applications: ApplicationMeasures[] = [];
   readonly units = new UnitMeasures();
+  readonly dualTypes: DualMeasures[] = [];
   staleEvents = 0;
   policyFaults = 0;
+
+  /** Of a function type in dual mode. */
+  dual(typename: string): DualMeasures {
+    let measures = this.dualTypes.find((each) => each.typename === typename);
+    if (!measures) {
+      measures = new DualMeasures(typename);
+      this.dualTypes.push(measures);
+    }
+    return measures;
+  }
 
   function(typename: string): FunctionMeasures {
     let measures = this.functions.find((each) => each.typename === typename);
@@ -138,6 +121,7 @@ export class MeasureBook {
 
   /** A life has ended: nothing waits, runs or rests any more. */
   clearGauges(): void {
+    for (const each of this.dualTypes) each.clearGauges();
     for (const each of this.functions) {
       each.inflight = 0;
       each.backlog = 0;

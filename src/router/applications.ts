@@ -8,7 +8,7 @@ import type { InputRecord } from "../model/record";
 import type { ApplicationMeasures, MeasureBook } from "../observe/measure";
 import { fifo } from "./policy/fifo";
 import type { Policy } from "./policy/policy";
-import { edf, minLaxity, priority, token } from "./policy/ranks";
+import { edf, MARGIN, minLaxity, priority, token } from "./policy/ranks";
 
 /** Policies of the user's own, by the path their configuration names; loaded by the runtime before the engine is made. */
 export type PolicyModules = ReadonlyMap<string, () => Policy>;
@@ -17,6 +17,8 @@ const BUILT_IN: Readonly<Record<string, () => Policy>> = { fifo, edf, "min-laxit
 
 export class Application {
   readonly sloMs: number;
+  /** Kept in reserve before a message counts as late, ms. */
+  readonly marginMs: number;
   constructor(
     readonly index: number,
     /** Empty: of messages that belong to no application. */
@@ -29,6 +31,8 @@ export class Application {
     private readonly defaultSloMs: number,
   ) {
     this.sloMs = specification?.slo?.latencyMs ?? defaultSloMs;
+    const margin = specification?.params.margin;
+    this.marginMs = this.sloMs * (typeof margin === "number" ? margin : MARGIN);
   }
 
   /** Its policy is a user's own: less is taken for granted. */

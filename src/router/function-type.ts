@@ -1,4 +1,5 @@
 /** One function type in use: where it is served, what it has declared, its live mailboxes. */
+import type { FunctionSpecification } from "../config/specification";
 import type { FunctionMeasures } from "../observe/measure";
 import type { TypeStates } from "../state/store";
 import type { Mailbox } from "./mailbox";
@@ -14,6 +15,8 @@ export class FunctionType {
   pathAtMs = 0;
   /** Service time of one message, ms, as an exponentially weighted mean (SCHEDULING.md 3.1). */
   costMs = 0;
+  /** The same of a critical message. */
+  criticalCostMs = 0;
 
   constructor(
     readonly namespace: string,
@@ -23,6 +26,8 @@ export class FunctionType {
     readonly endpoint: number,
     readonly states: TypeStates,
     readonly measures: FunctionMeasures,
+    /** Given: its actors are in dual mode (scaling/dual-mode.ts). */
+    readonly dual?: FunctionSpecification,
   ) {}
 
   /** C_path = max over downstream types of their cost and path (SCHEDULING.md 3.1, after Cameo). Cycles count once. */
@@ -31,10 +36,18 @@ export class FunctionType {
     this.pathMs = longest(this, new Set([this]), { left: STEPS_MAX });
   }
 
-  /** alpha 0.1: SCHEDULING.md 3.5 `costAlpha`. */
   observeCost(costMs: number): void {
-    this.costMs = this.costMs === 0 ? costMs : this.costMs + 0.1 * (costMs - this.costMs);
+    this.costMs = mean(this.costMs, costMs);
   }
+
+  observeCriticalCost(costMs: number): void {
+    this.criticalCostMs = mean(this.criticalCostMs, costMs);
+  }
+}
+
+/** alpha 0.1: SCHEDULING.md 3.5 `costAlpha`. */
+function mean(before: number, value: number): number {
+  return before === 0 ? value : before + 0.1 * (value - before);
 }
 
 /** Deeper than any application's graph. */

@@ -58,12 +58,18 @@ export class Mailbox implements Runnable {
   #minima: Minima | undefined;
   /** When it became ready last. */
   readyMs = 0;
+  /** When the running batch is expected to end. */
+  expectedMs = 0;
+  /** Expected cost of what waits, ms; kept where the load of its queue is (load.ts). */
+  backlogMs = 0;
   /** What its share was charged for the running batch in advance, ms. */
   chargedMs = 0;
   /** Where it stands, or stood when it was picked. */
   share: Share | undefined;
   /** The worker it is pinned to; undefined: any of its endpoint's. */
   worker: Worker | undefined;
+  /** The worker it goes back to, while another stands in for that one. */
+  home: Worker | undefined;
   /** undefined: an exclusive actor's only lane. */
   owner: LaneOwner | undefined;
   /** Attempts made with the batch at the head, and its size (0: not fixed): M3. */
@@ -75,6 +81,12 @@ export class Mailbox implements Runnable {
     readonly type: FunctionType,
     readonly memory: Memory,
   ) {}
+
+  /** How long a message that joined now would wait behind the others of this lane, ms. */
+  waitMs(now: number): number {
+    const running = this.phase.kind === "running" ? Math.max(0, this.expectedMs - now) : 0;
+    return running + this.backlogMs;
+  }
 
   get waiting(): number {
     return this.#length;
@@ -188,6 +200,12 @@ export class Mailbox implements Runnable {
       if (rank < Number.POSITIVE_INFINITY) this.#minima.joined(rank, place);
       place++;
     }
+  }
+
+  /** What is to be sent again as it was. */
+  *fixedBatch(): IterableIterator<Message> {
+    let left = this.phase.kind === "resting" ? this.phase.batch : 0;
+    for (const message of this.messages()) if (left-- > 0) yield message;
   }
 
   /** What no invocation holds. */

@@ -8,6 +8,7 @@
  * R3  A policy that throws is counted and replaced by the default decision; no message is lost by it.
  */
 
+import { functionOf } from "../config/function";
 import type { EndpointSpecification, ModuleSpecification } from "../config/specification";
 import { splitTypename } from "../model/address";
 import type { Message } from "../model/message";
@@ -17,12 +18,18 @@ import type { Memory, StateStore } from "../state/store";
 import type { Applications } from "./applications";
 import { Endpoint, type Worker } from "./endpoint";
 import { FunctionType } from "./function-type";
-import { Mailbox } from "./mailbox";
-import type { Runnable } from "./policy/policy";
+import { Load } from "./load";
+import { type LaneOwner, Mailbox } from "./mailbox";
+import type { ActorView, AdmitDecision, Runnable } from "./policy/policy";
 import type { Share, Shares } from "./shares";
 
 export type { Application, Applications } from "./applications";
 export { Endpoint, type Worker } from "./endpoint";
+export type { FunctionType } from "./function-type";
+export type { Load } from "./load";
+export type { LaneOwner, Mailbox } from "./mailbox";
+export type { ActorView, BarrierMoment, LaneView } from "./policy/policy";
+export type { Shares } from "./shares";
 
 /** Where messages are ordered by deadline, a batch holds its slot for about this long at most: what is more urgent must not wait for it. */
 const RANKED_BATCH_MS = 10;
@@ -30,6 +37,7 @@ const RANKED_BATCH_MS = 10;
 const RANKED_BATCH_FIRST = 8;
 /** A batch counts for this much at least: a share whose cost is not known yet, or too short to measure, must not look idle. */
 const CHARGE_MIN_MS = 0.1;
+const QUEUE: AdmitDecision = { do: "queue" };
 /** How old a path's cost may be. */
 const PATH_FRESH_MS = 100;
 
@@ -39,6 +47,10 @@ export class Router {
   readonly endpoints: readonly Endpoint[];
   mailboxBytes = 0;
   actors = 0;
+  /** Who owns the lanes of a dual-mode actor whose lessor this is (scaling/dual-mode.ts). */
+  ownerOf: ((lessor: Mailbox) => LaneOwner) | undefined;
+  /** Somebody wants to know what a message costs. */
+  readonly #costed: boolean;
   constructor(
     readonly module: ModuleSpecification,
     readonly shards: number,
@@ -51,6 +63,18 @@ export class Router {
       this.book.policyFaults++;
     };
     this.endpoints = module.endpoints.map((each, index) => new Endpoint(index, each, applications.all, fault));
+    const split = module.functions.some(({ mode, maxLessees }) => mode === "dual" && maxLessees > 0);
+    if (split) for (const endpoint of this.endpoints) this.#watchLoad(endpoint);
+    this.#costed = split || applications.timed;
+  }
+
+  #watchLoad(endpoint: Endpoint): void {
+    const latestStart = ({ application, deadlineMs, costMs, pathMs }: Message) =>
+      deadlineMs - costMs - pathMs - this.applications.at(application).marginMs;
+    endpoint.queues.forEach((queue, at) => {
+      const slots = () => endpoint.slotsOf(at);
+      queue.load = new Load(latestStart, slots, queue.ranked);
+    });
   }
 
   /** The function type of this name, or undefined when no endpoint serves it. */
@@ -73,7 +97,9 @@ export class Router {
     const endpoint = endpointOf(this.module.endpoints, parts.namespace, parts.name);
     if (endpoint < 0) return undefined;
     const states = this.store.type(typename);
-    return new FunctionType(parts.namespace, parts.name, typename, endpoint, states, this.book.function(typename));
+    const specification = functionOf(this.module.functions, parts.namespace, parts.name);
+    const dual = specification?.mode === "dual" ? specification : undefined;
+    return new FunctionType(parts.namespace, parts.name, typename, endpoint, states, this.book.function(typename), dual);
   }
 
   /** The mailbox of an address, made if it is not there. */
@@ -85,8 +111,17 @@ export class Router {
       mailbox.worker = (this.endpoints[type.endpoint] as Endpoint).workerOf(id);
       type.mailboxes.set(id, mailbox);
       this.actors++;
+      if (type.dual) mailbox.owner = this.ownerOf?.(mailbox);
     }
     return mailbox;
+  }
+
+  /** One more lane of an actor, with a part of its own; `worker`: where it is pinned to. */
+  lane(owner: LaneOwner, lessor: Mailbox, part: Memory, worker: Worker | undefined): Mailbox {
+    const lane = new Mailbox(lessor.address, lessor.type, part);
+    lane.worker = worker;
+    lane.owner = owner;
+    return lane;
   }
 
   memory(type: FunctionType, id: string): Memory {
@@ -107,33 +142,59 @@ export class Router {
   }
 
   enqueue(mailbox: Mailbox, message: Message, now: number): void {
-    const { type } = mailbox;
-    if (this.applications.timed) {
-      message.costMs = type.costMs;
+    if (mailbox.owner) return mailbox.owner.received(message, now);
+    this.admit(mailbox.type, message, now);
+    this.join(mailbox, message, now);
+  }
+
+  /** The policy's say, with what this hop costs. R3: the default decision is to queue, by deadline where ranks count. */
+  admit(type: FunctionType, message: Message, now: number, actor?: ActorView): AdmitDecision {
+    if (this.#costed) {
+      message.costMs = message.mark?.critical ? type.criticalCostMs : type.costMs;
       message.pathMs = type.pathMs;
     }
-    this.#admit(message, now);
+    try {
+      const decision = this.applications.at(message.application).policy.admit(message, now, actor);
+      // A rank that is no number could not be compared, nor written.
+      if (typeof message.rank === "number" && !Number.isNaN(message.rank)) return decision;
+    } catch {}
+    this.book.policyFaults++;
+    message.rank = message.deadlineMs;
+    return QUEUE;
+  }
+
+  /** An admitted message joins a lane. */
+  join(mailbox: Mailbox, message: Message, now: number): void {
+    const { measures } = mailbox.type;
     this.mailboxBytes += message.bytes;
-    type.measures.in++;
-    type.measures.backlog++;
+    measures.in++;
+    measures.backlog++;
+    this.#put(mailbox, message, now);
+  }
+
+  #put(mailbox: Mailbox, message: Message, now: number): void {
+    this.queueOf(mailbox).load?.joined(message, mailbox);
     if (mailbox.enqueue(message)) this.makeReady(mailbox, now);
     else if (mailbox.phase.kind === "ready" && message.rank === mailbox.rank) mailbox.share?.queue.lift?.(mailbox, now);
   }
 
-  /** R3: the default decision is to queue, by deadline where ranks count. */
-  #admit(message: Message, now: number): void {
-    try {
-      this.applications.at(message.application).policy.admit(message, now);
-      // A rank that is no number could not be compared, nor written.
-      if (typeof message.rank === "number" && !Number.isNaN(message.rank)) return;
-    } catch {}
-    this.book.policyFaults++;
-    message.rank = message.deadlineMs;
+  /** Takes a message out of the lane in which it waits; false if it cannot go: it is next there, or in flight. */
+  move(message: Message, from: Mailbox, to: Mailbox, now: number): boolean {
+    if (from.extract(new Set([message])).length === 0) return false;
+    this.queueOf(from).load?.left(message, from, false);
+    this.#put(to, message, now);
+    return true;
+  }
+
+  /** Where a lane waits. */
+  queueOf(mailbox: Mailbox): Shares {
+    return mailbox.worker?.queue ?? ((this.endpoints[mailbox.type.endpoint] as Endpoint).queues[0] as Shares);
   }
 
   /** A mailbox that is ready takes its place in the run queue of its oldest message's policy (R2). */
   makeReady(mailbox: Mailbox, now: number): void {
-    const queue = mailbox.worker?.queue ?? ((this.endpoints[mailbox.type.endpoint] as Endpoint).queues[0] as Shares);
+    mailbox.worker?.endpoint.place(mailbox);
+    const queue = this.queueOf(mailbox);
     mailbox.share = queue.of((mailbox.peek() as Message).application);
     mailbox.readyMs = now;
     queue.push(mailbox.share, mailbox, now);
@@ -172,6 +233,12 @@ export class Router {
     measures.queueWaitMs.observe(now - first.admittedMs);
     mailbox.chargedMs = Math.max(CHARGE_MIN_MS, costMs * batch.length);
     mailbox.share?.charge(mailbox.chargedMs);
+    const { load } = worker.queue;
+    if (load) {
+      for (const message of batch) load.left(message, mailbox, batch.length === mailbox.waiting);
+      mailbox.expectedMs = now + mailbox.chargedMs;
+      load.begun(mailbox.expectedMs);
+    }
     if (this.applications.timed) for (const message of batch) this.#blame(mailbox, message, now);
     try {
       this.applications.at(first.application).policy.preApply(first, now);
@@ -210,6 +277,7 @@ export class Router {
     const spent: Record<MissCause, number> = {
       key: blame.keyMs,
       slot: blame.slotMs,
+      barrier: blame.barrierMs,
       retry: blame.retryMs,
       function: blame.functionMs,
       commit: now - blame.finishedMs,
@@ -230,20 +298,26 @@ export class Router {
 
   /** The batch of a mailbox is finished: it leaves, and the next one may run. Drops activations that hold nothing. */
   finished(mailbox: Mailbox, batch: readonly Message[], serviceMs: number, now: number): void {
-    const { type } = mailbox;
-    type.observeCost(serviceMs / batch.length);
+    const { type, owner } = mailbox;
+    const { mark } = batch[0] as Message;
+    if (!mark?.critical) type.observeCost(serviceMs / batch.length);
+    else if (!mark.merge) type.observeCriticalCost(serviceMs / batch.length);
     type.measures.latencyMs.observe(serviceMs);
     this.#ended(mailbox, batch, true, serviceMs, now);
     if (this.applications.timed && now - type.pathAtMs > PATH_FRESH_MS) type.computePath(now);
     for (const message of batch) this.mailboxBytes -= message.bytes;
     type.measures.backlog -= batch.length;
-    if (mailbox.finish()) {
-      this.makeReady(mailbox, now);
-    } else {
-      type.mailboxes.delete(mailbox.address.id);
-      this.actors--;
-      this.dropIfForgotten(mailbox.memory);
-    }
+    owner?.batchFinished(mailbox, batch.length);
+    if (mailbox.finish()) this.makeReady(mailbox, now);
+    else if (owner) owner.idle(mailbox, now);
+    else this.drop(mailbox);
+  }
+
+  /** Nothing waits for this address, and nobody else wants to keep its place. */
+  drop(mailbox: Mailbox): void {
+    mailbox.type.mailboxes.delete(mailbox.address.id);
+    this.actors--;
+    this.dropIfForgotten(mailbox.memory);
   }
 
   /** The batch of a mailbox failed: the address rests, and the others go on. */
@@ -257,12 +331,15 @@ export class Router {
 
   rested(mailbox: Mailbox, now: number): void {
     mailbox.type.measures.retrying--;
+    const { load } = this.queueOf(mailbox);
+    if (load) for (const message of mailbox.fixedBatch()) load.joined(message, mailbox);
     mailbox.rested();
     this.makeReady(mailbox, now);
   }
 
   #ended(mailbox: Mailbox, batch: readonly Message[], ok: boolean, serviceMs: number, now: number): void {
     mailbox.type.measures.inflight--;
+    this.queueOf(mailbox).load?.ended(mailbox.expectedMs);
     mailbox.share?.charge(Math.max(CHARGE_MIN_MS, serviceMs) - mailbox.chargedMs);
     const first = batch[0] as Message;
     try {
@@ -274,7 +351,7 @@ export class Router {
 
   /** An address that remembers nothing, for which nothing waits and nothing is to be written, needs no entry. */
   readonly dropIfForgotten = (memory: Memory): void => {
-    if (!memory.empty || memory.changed.length > 0 || memory.touched) return;
+    if (memory.lane > 0 || !memory.empty || memory.changed.length > 0 || memory.touched) return;
     if (!this.#types.get(memory.type.typename)?.mailboxes.has(memory.address.id)) memory.type.memories.delete(memory.address.id);
   };
 }

@@ -7,6 +7,7 @@
  * H2  Time in which a policy had nothing to run is not saved up.
  */
 import type { Application } from "./applications";
+import type { Load } from "./load";
 import { GuardedQueue } from "./policy/guarded-queue";
 import type { Policy, Runnable, RunQueue } from "./policy/policy";
 
@@ -57,6 +58,8 @@ export class Share {
 
 /** The shares of one endpoint. */
 export class Shares {
+  /** Kept where actors may be split: what waits and runs here. */
+  load: Load | undefined;
   readonly #byTag = new Map<string, Share>();
   readonly #all: Share[];
   /** What the share that was served last had used then: whoever comes back starts from here (H2). */
@@ -75,6 +78,11 @@ export class Shares {
     this.#all = [...this.#byTag.values()];
   }
 
+  /** Somebody's queue here orders by rank. */
+  get ranked(): boolean {
+    return this.#all.some(({ queue }) => queue.lift !== undefined);
+  }
+
   get length(): number {
     let length = 0;
     for (const { queue } of this.#all) length += queue.length;
@@ -89,6 +97,15 @@ export class Shares {
   push(share: Share, actor: Runnable, now: number): void {
     if (share.queue.length === 0) share.usedMs = Math.max(share.usedMs, this.#presentMs);
     share.queue.push(actor, now);
+  }
+
+  /** All that stand here, each share's in its policy's order, and they stand here no more. */
+  takeAll(now: number): Runnable[] {
+    const taken: Runnable[] = [];
+    for (const { queue } of this.#all) {
+      for (let actor = queue.pop(now); actor; actor = queue.pop(now)) taken.push(actor);
+    }
+    return taken;
   }
 
   /** Whose turn it is; undefined when nothing is ready. */

@@ -5,6 +5,8 @@
  * character. Values begin with a varint format version (1); what a router does not know it refuses, since forgetting is worse.
  *
  *   s NUL typename NUL state NUL id    a state value: version, written-ms, encoded TypedValue to the end
+ *   l NUL typename NUL state NUL lane NUL id   a state value of a lessee's part: as s
+ *   a NUL typename NUL id              a dual-mode actor's barriers and channels: scaling/actor-record.ts
  *   i NUL typename NUL id              last invocation (only types with a state that expires after invocation): version, ms
  *   f NUL typename NUL state           a declared state: version, value typename, expire mode, expire-after ms
  *   m NUL sequence                     a message that waits (pending or delayed): functions/pending.ts
@@ -18,6 +20,8 @@ const NUL = "\0";
 
 export type ChangelogKey =
   | { readonly kind: "value"; readonly typename: string; readonly state: string; readonly id: string }
+  | { readonly kind: "part"; readonly typename: string; readonly state: string; readonly lane: number; readonly id: string }
+  | { readonly kind: "actor"; readonly typename: string; readonly id: string }
   | { readonly kind: "invoked"; readonly typename: string; readonly id: string }
   | { readonly kind: "declaration"; readonly typename: string; readonly state: string }
   | { readonly kind: "message"; readonly sequence: number }
@@ -25,6 +29,15 @@ export type ChangelogKey =
 
 export function valueKey(typename: string, state: string, id: string): string {
   return `s${NUL}${typename}${NUL}${state}${NUL}${id}`;
+}
+
+/** Of the base for lane 0, else of a part. */
+export function laneValueKey(typename: string, state: string, lane: number, id: string): string {
+  return lane === 0 ? valueKey(typename, state, id) : `l${NUL}${typename}${NUL}${state}${NUL}${lane}${NUL}${id}`;
+}
+
+export function actorKey(typename: string, id: string): string {
+  return `a${NUL}${typename}${NUL}${id}`;
 }
 
 export function invokedKey(typename: string, id: string): string {
@@ -50,6 +63,19 @@ export function decodeKey(bytes: Uint8Array): ChangelogKey {
   switch (text.slice(0, 2)) {
     case `s${NUL}`:
       return { kind: "value", typename: text.slice(2, first), state: text.slice(first + 1, second), id: text.slice(second + 1) };
+    case `l${NUL}`: {
+      const third = text.indexOf(NUL, second + 1);
+      const lane = Number(text.slice(second + 1, third));
+      return {
+        kind: "part",
+        typename: text.slice(2, first),
+        state: text.slice(first + 1, second),
+        lane,
+        id: text.slice(third + 1),
+      };
+    }
+    case `a${NUL}`:
+      return { kind: "actor", typename: text.slice(2, first), id: text.slice(first + 1) };
     case `i${NUL}`:
       return { kind: "invoked", typename: text.slice(2, first), id: text.slice(first + 1) };
     case `f${NUL}`:

@@ -7,7 +7,21 @@ import { type DecodedPending, decodePending } from "../functions/pending";
 import { decodeProgress, type ProgressMark } from "../ingress/progress";
 import { splitTypename } from "../model/address";
 import { decodeDeclaration, decodeInvoked, decodeKey, decodeValue } from "./changelog";
-import type { Memory, StateStore, TypeStates } from "./store";
+import { Memory, type StateStore, type TypeStates } from "./store";
+
+/** Partial states of an actor's lessees, by lane. */
+export interface RestoredParts {
+  readonly typename: string;
+  readonly id: string;
+  readonly parts: Map<number, Memory>;
+}
+
+/** The record of a dual-mode actor (scaling/actor-record.ts). */
+export interface RestoredActor {
+  readonly typename: string;
+  readonly id: string;
+  readonly value: Uint8Array;
+}
 
 /** How much of one shard has been read, and when. */
 export interface ShardRestore {
@@ -22,6 +36,8 @@ export class Restored {
   highestSequence = 0;
   readonly #pending = new Map<number, { shard: number; value: Uint8Array; now: number }>();
   readonly #progress = new Map<string, ProgressMark>();
+  readonly #parts = new Map<string, RestoredParts>();
+  readonly #actors = new Map<string, RestoredActor>();
   #messages = 0;
 
   constructor(
@@ -48,6 +64,14 @@ export class Restored {
     switch (key.kind) {
       case "value":
         return this.#takeValue(this.store.type(key.typename), key.state, key.id, value);
+      case "part":
+        return this.#takePart(this.store.type(key.typename), key.state, key.lane, key.id, value);
+      case "actor": {
+        const name = `${key.typename}\0${key.id}`;
+        if (value) this.#actors.set(name, { typename: key.typename, id: key.id, value: new Uint8Array(value) });
+        else this.#actors.delete(name);
+        return;
+      }
       case "invoked":
         if (value) this.#memory(this.store.type(key.typename), key.id).invokedMs = decodeInvoked(value);
         return;
@@ -78,9 +102,48 @@ export class Restored {
     if (writtenMs > 0) (memory.writtenMs ??= [])[slot.index] = writtenMs;
   }
 
+  /** A part is no value of the store yet: its actor takes it up, or nobody does. */
+  #takePart(type: TypeStates, state: string, lane: number, id: string, value: Uint8Array | null): void {
+    const { index } = type.reserve(state);
+    const name = `${type.typename}\0${id}`;
+    let actor = this.#parts.get(name);
+    let part = actor?.parts.get(lane);
+    if (!value) {
+      if (!actor || !part) return;
+      part.values[index] = undefined;
+      if (part.empty) actor.parts.delete(lane);
+      if (actor.parts.size === 0) this.#parts.delete(name);
+      return;
+    }
+    if (!actor) {
+      actor = { typename: type.typename, id, parts: new Map() };
+      this.#parts.set(name, actor);
+    }
+    if (!part) {
+      const parts = splitTypename(type.typename) ?? { namespace: "", name: type.typename };
+      part = new Memory({ namespace: parts.namespace, type: parts.name, id }, type, this.home(id), lane);
+      actor.parts.set(lane, part);
+    }
+    const { writtenMs, typedValue } = decodeValue(value);
+    while (part.values.length < index) part.values.push(undefined);
+    part.values[index] = typedValue;
+    if (writtenMs > 0) (part.writtenMs ??= [])[index] = writtenMs;
+  }
+
   #memory(type: TypeStates, id: string): Memory {
     const name = splitTypename(type.typename) ?? { namespace: "", name: type.typename };
     return this.store.memory(type, name.namespace, name.name, id, this.home);
+  }
+
+  /** Lanes in rising order. */
+  *parts(): IterableIterator<RestoredParts> {
+    for (const { typename, id, parts } of this.#parts.values()) {
+      yield { typename, id, parts: new Map([...parts].sort(([one], [other]) => one - other)) };
+    }
+  }
+
+  get actors(): IterableIterator<RestoredActor> {
+    return this.#actors.values();
   }
 
   /** Messages that waited, in the order they were sent. */
@@ -102,6 +165,8 @@ export class Restored {
 
   releaseMessages(): void {
     this.#pending.clear();
+    this.#parts.clear();
+    this.#actors.clear();
   }
 
   summary(): string {

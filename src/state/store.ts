@@ -14,6 +14,9 @@ import type { DecodedValue, ExpireMode, RequestState, StateDeclaration } from ".
 import { stateNameField } from "../functions/wire";
 import type { Address } from "../model/address";
 
+export { mergedByFunction, splittable } from "./merge";
+export { checkParts, foldParts, type MergeOf, memoryBytes } from "./parts";
+
 /** A declared state of one function type, at a fixed index in every `Memory` of that type. */
 export interface StateSlot extends RequestState {
   readonly index: number;
@@ -41,6 +44,8 @@ export class Memory {
     readonly type: TypeStates,
     /** Home shard: where its records go. */
     readonly shard: number,
+    /** Above 0: the part of this lessee of a dual-mode actor. */
+    readonly lane = 0,
   ) {}
 
   get empty(): boolean {
@@ -67,6 +72,8 @@ export class TypeStates {
   /** Some state expires after invocation: every invocation renews it. */
   renewedByInvocation = false;
   expires = false;
+  /** The instant of each write is kept, also of what does not expire: some state merges by it. */
+  stamped = false;
 
   constructor(readonly typename: string) {}
 
@@ -143,8 +150,25 @@ export class StateStore {
   /** MODIFY. `has_value` is set whatever the function sent (STATEFUN.md §1.4). */
   write(memory: Memory, slot: StateSlot, value: DecodedValue, now: number): void {
     this.place(memory, slot.index, ownBytes(value));
-    if (slot.expireMode === "after-write") (memory.writtenMs ??= [])[slot.index] = now;
+    if (slot.expireMode === "after-write" || memory.type.stamped) (memory.writtenMs ??= [])[slot.index] = now;
     else if (memory.writtenMs) memory.writtenMs[slot.index] = 0;
+    markChanged(memory, slot.index);
+  }
+
+  /** A part that was restored: its values count from now on. */
+  counted(part: Memory): Memory {
+    for (const value of part.values) {
+      if (value === undefined) continue;
+      this.bytes += value.length;
+      this.values++;
+    }
+    return part;
+  }
+
+  /** What a merge of parts made: an encoded TypedValue, taken as it is. */
+  assign(memory: Memory, slot: StateSlot, bytes: Uint8Array, writtenMs: number): void {
+    this.place(memory, slot.index, bytes);
+    if (writtenMs > 0 || memory.writtenMs) (memory.writtenMs ??= [])[slot.index] = writtenMs;
     markChanged(memory, slot.index);
   }
 

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { ProtocolError } from "../../src/model/errors";
 import {
+  actorKey,
   type ChangelogKey,
   declarationKey,
   decodeDeclaration,
@@ -11,6 +12,7 @@ import {
   encodeInvoked,
   encodeValue,
   invokedKey,
+  laneValueKey,
   messageKey,
   progressKey,
   valueKey,
@@ -28,6 +30,8 @@ const key: fc.Arbitrary<ChangelogKey> = fc.oneof(
   fc.record({ kind: fc.constant("invoked" as const), typename: name, id }),
   fc.record({ kind: fc.constant("declaration" as const), typename: name, state: name }),
   fc.record({ kind: fc.constant("message" as const), sequence: fc.maxSafeNat() }),
+  fc.record({ kind: fc.constant("part" as const), typename: name, state: name, lane: fc.integer({ min: 1, max: 64 }), id }),
+  fc.record({ kind: fc.constant("actor" as const), typename: name, id }),
   fc.record({ kind: fc.constant("progress" as const), cluster: name, topic: name, partition: fc.nat() }),
 );
 
@@ -35,6 +39,10 @@ function keyText(each: ChangelogKey): string {
   switch (each.kind) {
     case "value":
       return valueKey(each.typename, each.state, each.id);
+    case "part":
+      return laneValueKey(each.typename, each.state, each.lane, each.id);
+    case "actor":
+      return actorKey(each.typename, each.id);
     case "invoked":
       return invokedKey(each.typename, each.id);
     case "declaration":

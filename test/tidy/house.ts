@@ -34,10 +34,13 @@ export const SHARED_FILES: readonly string[] = [
   "effect",
   "functions/wire",
   "functions/pending",
+  "functions/merge-message",
   "ingress/progress",
   "ingress/steps",
   "state/changelog",
+  "observe/histogram",
   "observe/measure",
+  "observe/dual-measures",
   "observe/status",
   "observe/log",
 ];

@@ -37,7 +37,28 @@ export interface RunQueue {
 }
 
 export type SendDecision = { readonly do: "send" };
-export type AdmitDecision = { readonly do: "queue" };
+/** `forward`: the message goes to a lessee of its actor, which is opened if it is not there. */
+export type AdmitDecision = { readonly do: "queue" } | { readonly do: "forward"; readonly to: LaneView };
+
+/** One lane of an actor, or one that could be opened. */
+export interface LaneView {
+  /** 0: the lessor; above: an open lessee; -1: none yet. */
+  readonly lane: number;
+  /** The message would start in time there, and make nothing late that is not late already. */
+  readonly feasible: boolean;
+  /** How long it would wait there, ms. */
+  readonly waitMs: number;
+}
+
+/** The actor a message is about to join, where it may go to a lessee (SCHEDULING.md 3.5). Valid during the call. */
+export interface ActorView {
+  /** The lessor's lane. */
+  home(): LaneView;
+  /** Open lessees, least waiting first. */
+  lessees(): readonly LaneView[];
+  /** Where another could be opened now: at most so many, chosen at random; none when the gate is closed. */
+  openings(range: number): readonly LaneView[];
+}
 export type BarrierMoment = "block" | "critical" | "release";
 
 /** What postApply tells a policy of a finished batch. */
@@ -54,7 +75,7 @@ export interface Policy {
   /** Sender side, of the target's policy, before a message sent by a function is delivered. */
   prepareSend(message: Message, now: number): SendDecision;
   /** Receiver side, when a message is about to join its mailbox; may set its `rank`. Its costs are those of this hop. */
-  admit(message: Message, now: number): AdmitDecision;
+  admit(message: Message, now: number, actor?: ActorView): AdmitDecision;
   /** Which actor takes the free slot. */
   next(queue: RunQueue, now: number): Runnable | undefined;
   preApply(message: Message, now: number): void;

@@ -3,23 +3,28 @@
  * first. Ranks of one policy compare across applications: that is what isolates a tight SLO from bulk work (SCHEDULING.md 3.5).
  */
 import type { Message } from "../../model/message";
-import type { Policy, PolicyEnvironment } from "./policy";
+import type { AdmitDecision, Policy, PolicyEnvironment } from "./policy";
+import { Reject } from "./reject";
 import { RunHeap } from "./run-heap";
+
+const QUEUE: AdmitDecision = { do: "queue" };
 
 /** A policy that ranks and leaves every other moment alone. */
 export function ranked(
   tag: string,
   rankOf: (message: Message, now: number) => number,
   init: (environment: PolicyEnvironment) => void,
+  /** Actors are split where this says so; without it never. */
+  reject?: Reject,
 ): Policy {
   return {
     tag,
     init,
     createQueue: () => new RunHeap(),
     prepareSend: () => ({ do: "send" }),
-    admit(message, now) {
+    admit(message, now, actor) {
       message.rank = rankOf(message, now);
-      return { do: "queue" };
+      return reject ? reject.admit(actor) : QUEUE;
     },
     next: (queue, now) => queue.pop(now),
     preApply() {},
@@ -39,20 +44,25 @@ export function edf(): Policy {
 }
 
 /** Share of the SLO kept in reserve: in the pilot 0 lost 5 points of satisfaction, 0.15 lost 3.4, 0.5 gained 0.3 (SCHEDULING.md 3.1). */
-const MARGIN = 0.3;
+export const MARGIN = 0.3;
 
 /**
  * Latest start first: what is left of the deadline after this hop, the hops behind it and a margin. Recomputed at every hop, so
- * that a message does not look more urgent the further it has come (SCHEDULING.md 3.1, after Cameo).
+ * that a message does not look more urgent the further it has come (SCHEDULING.md 3.1, after Cameo). Actors that may be split get lessees
+ * where they would be late alone (reject.ts).
  */
 export function minLaxity(): Policy {
   let marginMs = 0;
+  const reject = new Reject();
   return ranked(
     "min-laxity",
     (message) => message.deadlineMs - message.costMs - message.pathMs - marginMs,
-    ({ sloMs, params }) => {
+    (environment) => {
+      const { sloMs, params } = environment;
       marginMs = sloMs * (typeof params.margin === "number" ? params.margin : MARGIN);
+      reject.init(environment);
     },
+    reject,
   );
 }
 

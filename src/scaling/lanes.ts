@@ -1,0 +1,185 @@
+/**
+ * Which lane of its actor a message takes: the policy's decision, within the rules (SCHEDULING.md 1.5, 3.5).
+ *
+ * G1  Only ordinary messages of a dual-mode actor are forwarded, and each once.
+ * G2  An actor has no more lessees than configured, than its sync budget allows, and none shortly before a barrier: where merging would
+ *     cost more than it wins there is no lease.
+ * G3  Messages of one sub-key (`partition`) stay on one lane until the actor is consolidated.
+ */
+import type { Message } from "../model/message";
+import type { Random } from "../model/random";
+import type { TypedValue } from "../model/typed-value";
+import type { ActorView, Endpoint, LaneView, Load, Mailbox, Router, Shares, Worker } from "../router/router";
+import { memoryBytes } from "../state/store";
+import type { DualActor } from "./dual-actor";
+import type { Lease } from "./lease";
+
+/** Share of the SLO that a barrier's merges may take: SCHEDULING.md 3.5 `beta`. */
+const SYNC_BUDGET = 0.5;
+/** What waits and is late is looked at anew after each batch, so many of it: SCHEDULING.md 3.5 `burst`. */
+const BURST = 8;
+/** Among what is late stand messages that cannot move: so many are looked through for those that can. */
+const LATE_MAX = 64;
+
+/** What the lanes need of the scaling room. */
+export interface LaneHost {
+  open(actor: DualActor, worker: Worker | undefined, now: number): Lease;
+  forwarded(actor: DualActor): void;
+  /** Text at a path of a message's argument; undefined where there is none. */
+  subKey(argument: TypedValue, path: readonly string[]): string | undefined;
+}
+
+interface Opening extends LaneView {
+  readonly worker: Worker | undefined;
+}
+
+export class Lanes {
+  readonly #view: View;
+
+  constructor(
+    private readonly router: Router,
+    private readonly host: LaneHost,
+    random: Random,
+  ) {
+    this.#view = new View(router, random);
+  }
+
+  /** Gives an ordinary message its lane. */
+  admit(actor: DualActor, message: Message, now: number): void {
+    const { lessor, type } = actor;
+    if (type.specification.maxLessees === 0) {
+      this.router.admit(lessor.type, message, now);
+      return this.router.join(lessor, message, now);
+    }
+    const key = type.keyPath ? this.host.subKey(message.argument, type.keyPath) : undefined;
+    const pinned = key === undefined ? undefined : actor.pins.get(key);
+    const lane = pinned ?? this.#choose(actor, message, now);
+    if (key !== undefined && !pinned) actor.pins.set(key, lane); // G3
+    this.#count(actor, lane, message);
+    this.router.join(lane, message, now);
+  }
+
+  #choose(actor: DualActor, message: Message, now: number): Mailbox {
+    const view = message.forwarded ? undefined : this.#view.of(actor, message, now); // G1
+    const decision = this.router.admit(actor.lessor.type, message, now, view);
+    return decision.do === "forward" ? this.#lane(actor, decision.to, now) : actor.lessor;
+  }
+
+  #lane(actor: DualActor, to: LaneView, now: number): Mailbox {
+    const open = actor.leases.find(({ lane }) => lane === to.lane);
+    if (open) return open.mailbox;
+    // A user's own policy may hand back anything: what is no lane is the lessor's.
+    const opening = this.#view.opened(to);
+    return opening ? this.host.open(actor, opening.worker, now).mailbox : actor.lessor;
+  }
+
+  #count(actor: DualActor, lane: Mailbox, message: Message): void {
+    const lease = actor.leases.find(({ mailbox }) => mailbox === lane);
+    if (!lease) return;
+    lease.forwarded++;
+    message.forwarded = true;
+    this.host.forwarded(actor);
+  }
+
+  /** A batch of this queue has ended: what has become late meanwhile may go elsewhere (SCHEDULING.md 3.4 P5). */
+  relieve(queue: Shares, now: number): void {
+    const late = queue.load?.late(now, LATE_MAX) ?? [];
+    let moved = 0;
+    for (const { message, lane } of late) {
+      if (moved === BURST) return;
+      const actor = this.#movable(message, lane);
+      if (!actor) continue;
+      const to = this.#choose(actor, message, now);
+      if (to === lane || !this.router.move(message, lane, to, now)) continue;
+      this.#count(actor, to, message);
+      moved++;
+    }
+  }
+
+  #movable(message: Message, lane: Mailbox): DualActor | undefined {
+    if (message.forwarded || message.mark?.critical || !lane.owner || lane.memory.lane > 0) return undefined;
+    const actor = lane.owner as DualActor;
+    const { kind } = actor.phase;
+    return (kind === "runnable" || kind === "draining") && !actor.type.keyPath ? actor : undefined;
+  }
+}
+
+/** One view for all calls: a policy may look at it during the call only. */
+class View implements ActorView {
+  #actor: DualActor | undefined;
+  #message: Message | undefined;
+  #now = 0;
+  #openings: Opening[] = [];
+
+  constructor(
+    private readonly router: Router,
+    private readonly random: Random,
+  ) {}
+
+  of(actor: DualActor, message: Message, now: number): this {
+    this.#actor = actor;
+    this.#message = message;
+    this.#now = now;
+    this.#openings = [];
+    return this;
+  }
+
+  opened(view: LaneView): Opening | undefined {
+    return this.#openings.find((each) => each === view);
+  }
+
+  home(): LaneView {
+    return this.#lane((this.#actor as DualActor).lessor, 0);
+  }
+
+  lessees(): readonly LaneView[] {
+    const { leases } = this.#actor as DualActor;
+    return leases.map(({ mailbox, lane }) => this.#lane(mailbox, lane)).sort((one, other) => one.waitMs - other.waitMs);
+  }
+
+  #lane(mailbox: Mailbox, lane: number): LaneView {
+    const message = this.#message as Message;
+    const now = this.#now;
+    const load = this.router.queueOf(mailbox).load as Load;
+    const ownMs = mailbox.waitMs(now);
+    const feasible = now + ownMs <= load.latestStart(message) && load.feasible(message, now);
+    return { lane, feasible, waitMs: Math.max(ownMs, load.waitMs(now)) };
+  }
+
+  openings(range: number): readonly LaneView[] {
+    const actor = this.#actor as DualActor;
+    if (!gateOpen(actor, this.#message as Message, this.router, this.#now)) return [];
+    const endpoint = this.router.endpoints[actor.lessor.type.endpoint] as Endpoint;
+    this.#openings = this.#workers(actor, endpoint, range).map((worker) => this.#opening(endpoint, worker));
+    return this.#openings;
+  }
+
+  #workers(actor: DualActor, endpoint: Endpoint, range: number): (Worker | undefined)[] {
+    if (!actor.lessor.worker) return actor.lanes.length < endpoint.slots ? [undefined] : [];
+    const free = endpoint.workers.filter((worker) => actor.lanes.every((lane) => lane.worker !== worker));
+    const drawn: Worker[] = [];
+    while (free.length > 0 && drawn.length < range) {
+      drawn.push(...free.splice(Math.floor(this.random.next() * free.length), 1));
+    }
+    return drawn;
+  }
+
+  #opening(endpoint: Endpoint, worker: Worker | undefined): Opening {
+    const { load } = worker?.queue ?? (endpoint.queues[0] as Shares);
+    const feasible = (load as Load).feasible(this.#message as Message, this.#now);
+    return { lane: -1, feasible, waitMs: (load as Load).waitMs(this.#now), worker };
+  }
+}
+
+/** G2. */
+function gateOpen(actor: DualActor, message: Message, router: Router, now: number): boolean {
+  const { type, lessor, leases } = actor;
+  if (leases.length >= type.specification.maxLessees || type.unsplittable) return false;
+  const mergeMs = type.mergeMs(memoryBytes(lessor.memory));
+  const budgetMs = SYNC_BUDGET * router.applications.at(message.application).sloMs - type.type.criticalCostMs;
+  // Parts merge in a tree: with n lessees the base has taken part in log2(n + 1) merges.
+  if (Math.ceil(Math.log2(leases.length + 2)) * mergeMs > budgetMs) return false;
+  if (type.periodMs === 0 || actor.sectionMs === 0) return true;
+  const leftMs = actor.sectionMs + type.periodMs - now;
+  return leftMs <= 0 || leftMs >= 2 * message.costMs;
+}

@@ -1,0 +1,62 @@
+/** The merges of one consolidation: what the router does by itself, and what it asks the function for (DUAL-MODE.md 2.8). */
+import type { Outbox } from "../egress/outbox";
+import { encodeMergeArgument } from "../functions/merge-message";
+import type { Message } from "../model/message";
+import type { Mailbox } from "../router/router";
+import { checkParts, foldParts, type Memory, type MergeOf, memoryBytes, type StateStore } from "../state/store";
+import type { MergeHost } from "./consolidation";
+import type { DualActor } from "./dual-actor";
+import type { DualType } from "./dual-type";
+import { madeMessage } from "./made-message";
+import type { Section } from "./section";
+
+export interface MergingHost {
+  join(lane: Mailbox, message: Message, now: number): void;
+  failed(actor: DualActor, reason: string, attempt: number, now: number): void;
+}
+
+export class Merging {
+  constructor(
+    private readonly store: StateStore,
+    private readonly outbox: Outbox,
+    private readonly defaultSloMs: number,
+    private readonly host: MergingHost,
+  ) {}
+
+  of(actor: DualActor, section: Section): MergeHost {
+    const { type } = actor;
+    const mergeOf = (state: string) => type.mergeOf(state);
+    return {
+      asksFunction: ({ memory }) => type.slotsMergedByFunction.some(({ index }) => memory.values[index] !== undefined),
+      fold: (into, from, now) => this.#fold(into.memory, from.memory, mergeOf, now),
+      check: (into, from) => checkParts(into.memory, from.memory, mergeOf),
+      ask: (into, from, now) => this.#ask(type, section, into, from, now),
+      failed: (reason, attempt, now) => this.host.failed(actor, reason, attempt, now),
+    };
+  }
+
+  #fold(into: Memory, from: Memory, mergeOf: MergeOf, now: number): void {
+    const { store, outbox } = this;
+    const fresh = [into, from].filter(({ changed, touched }) => changed.length === 0 && !touched);
+    store.sweep(into, now);
+    store.sweep(from, now);
+    try {
+      foldParts(store, into, from, mergeOf);
+    } finally {
+      for (const memory of fresh) if (memory.changed.length > 0 || memory.touched) outbox.changed(memory, memoryBytes(memory));
+    }
+  }
+
+  #ask(type: DualType, { messages }: Section, into: Mailbox, { memory }: Mailbox, now: number): void {
+    const slots = type.slotsMergedByFunction;
+    const argument = encodeMergeArgument(
+      slots,
+      slots.map(({ index }) => memory.values[index]),
+    );
+    const [first] = messages;
+    const message = madeMessage(into, argument, now, first?.deadlineMs ?? now + this.defaultSloMs, now);
+    message.application = first?.application ?? 0;
+    message.mark = { critical: true, series: "", barrier: -1, after: -1, channel: "", merge: true };
+    this.host.join(into, message, now);
+  }
+}
