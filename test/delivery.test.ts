@@ -6,6 +6,7 @@ import { DelayedMessages } from "../src/functions/delayed";
 import type { Invocation } from "../src/functions/invoker";
 import type { Delayed } from "../src/functions/pending";
 import { decodeReply } from "../src/functions/wire";
+import { Intake } from "../src/ingress/intake";
 import { partitionOf } from "../src/model/murmur2";
 import type { Mailbox } from "../src/router/mailbox";
 import { Router } from "../src/router/router";
@@ -72,8 +73,7 @@ class Fixture {
     return "objection" in checked ? checked.objection : undefined;
   }
 
-  apply(fields: ReplyFields, now = NOW): void {
-    const invocation = this.invocation();
+  apply(fields: ReplyFields, now = NOW, invocation = this.invocation()): void {
     const checked = this.delivery.check(invocation, decodeReply(replyBytes(fields)), now, this.effects);
     if (checked === undefined || "objection" in checked) throw new Error(checked?.objection ?? "it waits for a topic");
     this.delivery.apply(invocation, checked, this.store, now);
@@ -354,9 +354,53 @@ describe("what is applied", () => {
     expect(fixture.mailbox("b").peek()?.sequence).toBe(41);
   });
 
+  it("is critical in all it sends when its cause was, with the barrier; not to itself, and not later", () => {
+    const fixture = new Fixture();
+    const invocation = fixture.invocation();
+    const [cause] = invocation.batch;
+    if (cause) cause.mark = { critical: true, series: "window", barrier: 7, after: 6, channel: "ex/in\0in\x000" };
+    const sent = [to("other", "b"), to("fn", "a"), to("fn", "b")];
+    fixture.apply({ outgoing_messages: sent, delayed_invocations: [later(5)] }, NOW, invocation);
+    const inherited = { critical: true, series: "window", barrier: 7, after: -1, channel: "" };
+    expect(fixture.mailbox("b", "ex/other").peek()?.mark).toEqual(inherited);
+    expect(fixture.mailbox("b").peek()?.mark).toEqual(inherited);
+    expect(fixture.mailbox("a").peek()?.mark).toBeUndefined();
+    expect(fixture.woken[0]?.message.mark).toBeUndefined();
+  });
+
+  it("sends ordinary messages when its cause was one of a window", () => {
+    const fixture = new Fixture();
+    const invocation = fixture.invocation();
+    const [cause] = invocation.batch;
+    if (cause) cause.mark = { critical: false, series: "", barrier: -1, after: 6, channel: "" };
+    fixture.apply({ outgoing_messages: [to("other", "b")] }, NOW, invocation);
+    expect(fixture.mailbox("b", "ex/other").peek()?.mark).toBeUndefined();
+  });
+
   it("is counted", () => {
     const fixture = new Fixture();
     fixture.apply(good);
     expect(fixture.mailbox("a").type.measures).toMatchObject({ outLocal: 1, outDelayed: 1, outEgress: 1 });
+  });
+});
+
+describe("a copy that outlives its record", () => {
+  it("is remembered as a message, with its mark and the channel it came on", () => {
+    const fixture = new Fixture();
+    const options = engineOptions();
+    const intake = new Intake(moduleSpecification(), options, applicationsOf());
+    const input = intake.open({ source: 0, partition: 3 }, { low: 0, ranges: [] }, []);
+    if (!input?.progress) throw new Error("not opened");
+    const channel = "ex/in\0in\x003";
+    const entry = input.progress.enter(9, 2);
+    const [plain, marked] = [aMessage({ entry }), aMessage({ entry })];
+    marked.mark = { critical: true, series: "w", barrier: 7, after: 6, channel: "" };
+    fixture.delivery.continueFrom(41);
+    for (const copy of [plain, marked]) fixture.delivery.adopt(copy, input);
+    expect(plain).toMatchObject({ entry: undefined, sequence: 41, shard: fixture.router.homeOf("a") });
+    expect(plain.mark).toEqual({ critical: false, series: "", barrier: -1, after: -1, channel });
+    expect(marked.mark).toEqual({ critical: true, series: "w", barrier: 7, after: 6, channel });
+    const keys = fixture.close().inside[0]?.records.map(({ key }) => String(key));
+    expect(keys).toEqual(["m\x0041", "m\x0042"]);
   });
 });

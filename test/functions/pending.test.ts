@@ -20,6 +20,16 @@ const fields = fc.record({
   token: text,
   application: text,
   rank: fc.double({ noNaN: true }),
+  mark: fc.option(
+    fc.record({
+      critical: fc.boolean(),
+      series: text,
+      barrier: fc.integer({ min: -1, max: Number.MAX_SAFE_INTEGER }),
+      after: fc.integer({ min: -1, max: Number.MAX_SAFE_INTEGER }),
+      channel: fc.oneof(fc.constant(""), fc.constant("ex/in\0in\x003")),
+    }),
+    { nil: undefined },
+  ),
   provenance: fc.record({
     timestampMs: instant,
     headers: fc.array(header, { maxLength: 4 }),
@@ -45,6 +55,7 @@ describe("a waiting message", () => {
           ingressMs: rest.ingressMs,
           deadlineMs: rest.deadlineMs,
           admittedMs: 500,
+          mark: rest.mark,
           entry: undefined,
           persisted: true,
           done: false,
@@ -80,6 +91,13 @@ describe("a waiting message", () => {
     );
     const { argument } = decodePending(1, encodePending(message, 0, "", ""), 0).message;
     expect(Buffer.from(argument.head).equals(future)).toBe(true);
+  });
+
+  it("without a mark is written as before there were marks", () => {
+    const mark = { critical: false, series: "", barrier: -1, after: -1, channel: "" };
+    const [plain, marked] = [aMessage(), aMessage({ mark })].map((message) => encodePending(message, 0, "", ""));
+    expect(Buffer.from(marked ?? []).subarray(0, plain?.length)).toEqual(Buffer.from(plain ?? []));
+    expect(marked?.length).toBe((plain?.length ?? 0) + 2);
   });
 
   it("is never due earlier than asked for", () => {

@@ -1,5 +1,7 @@
 import type { Effect, Effects } from "../../src/effect";
 import { type Input, Intake } from "../../src/ingress/intake";
+import type { RecordEntry } from "../../src/model/message";
+import { aMessage } from "../support/messages";
 import { applicationsOf, engineOptions, moduleSpecification, sourceSpecification } from "../support/module";
 
 function intakeWith(partitionDepthMax = 4): Intake {
@@ -16,6 +18,12 @@ function opened(intake: Intake, partition: number, low: number | null = 0): Inpu
   const input = intake.open({ source: 0, partition }, low === null ? undefined : { low, ranges: [] }, []);
   if (!input) throw new Error(`partition ${partition} is open already`);
   return input;
+}
+
+function enter(input: Input, offset: number, targets = 1): RecordEntry {
+  const entry = input.progress?.enter(offset, targets);
+  if (!entry) throw new Error("it has not begun");
+  return entry;
 }
 
 describe("Intake", () => {
@@ -108,6 +116,64 @@ describe("Intake", () => {
     const up = [undefined, undefined, undefined, "pause_input", undefined];
     const down = [undefined, "resume_input", undefined, undefined, undefined];
     expect(seen).toEqual([...up, ...down]);
+  });
+
+  it("I3: records that are held do not count for the depth", () => {
+    const intake = intakeWith(4);
+    const input = opened(intake, 0);
+    const held = Array.from({ length: 5 }, (_, offset) => aMessage({ entry: enter(input, offset) }));
+    const effects: Effects = [];
+    intake.bound(input, effects);
+    expect(kinds(effects)).toEqual(["pause_input 0"]);
+    for (const message of held.slice(0, 2)) intake.heldChanged(message, 1);
+    intake.boundHeld(false, () => true, effects);
+    expect(input.held).toBe(2);
+    expect(kinds(effects)).toEqual(["pause_input 0", "resume_input 0"]);
+    for (const message of held.slice(0, 2)) intake.heldChanged(message, -1);
+    intake.boundHeld(false, () => true, effects);
+    expect(input.held).toBe(0);
+    expect(kinds(effects)).toEqual(["pause_input 0", "resume_input 0", "pause_input 0"]);
+    intake.boundHeld(false, () => true, effects);
+    expect(effects).toHaveLength(3);
+  });
+
+  it("I3: a record counts as held when all its messages are, and not any more when one is finished", () => {
+    const intake = intakeWith();
+    const input = opened(intake, 0);
+    const entry = enter(input, 0, 2);
+    const [one, other] = [aMessage({ entry }), aMessage({ entry })];
+    intake.heldChanged(one, 1);
+    expect(input.held).toBe(0);
+    intake.heldChanged(other, 1);
+    expect(input.held).toBe(1);
+    intake.heldChanged(other, -1);
+    expect(input.held).toBe(0);
+    input.progress?.finish(entry);
+    input.progress?.finish(entry);
+    input.finished(entry);
+    one.entry = undefined; // It is adopted.
+    intake.heldChanged(one, -1);
+    expect(input.held).toBe(0);
+  });
+
+  it("I3: while too much is held, those inputs rest that no barrier waits for", () => {
+    const intake = intakeWith();
+    for (const partition of [0, 1]) opened(intake, partition);
+    const ahead = new Set([1]);
+    const effects: Effects = [];
+    const bound = (over: boolean) => intake.boundHeld(over, ({ index }) => ahead.has(index), effects);
+    bound(false);
+    expect(effects).toEqual([]);
+    bound(true);
+    bound(true);
+    expect(kinds(effects)).toEqual(["pause_input 1"]);
+    expect(intake.view().map(({ pausedReasons }) => pausedReasons)).toEqual([[], ["held"]]);
+    ahead.delete(1);
+    ahead.add(0);
+    bound(true);
+    expect(kinds(effects)).toEqual(["pause_input 1", "pause_input 0", "resume_input 1"]);
+    bound(false);
+    expect(kinds(effects).slice(3)).toEqual(["resume_input 0"]);
   });
 
   it("gives up everything", () => {

@@ -191,6 +191,39 @@ describe("the record of a mark", () => {
     expect(encodeProgress({ low: 0, ranges }).length).toBe(3 + 200);
   });
 
+  const steps = fc.record({
+    end: fc.integer({ min: 0, max: 9_000 }),
+    base: fc.integer({ min: -1, max: 2 ** 40 }),
+    rises: fc.array(fc.tuple(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 2 ** 30 })), { maxLength: 20 }),
+  });
+
+  it("reads back what was passed and counted behind the ranges", () => {
+    const everyMs = fc.constantFrom(0.5, 1, 1_000, 86_400_000);
+    fc.assert(
+      fc.property(marks, fc.option(steps), fc.option(steps), everyMs, (mark, passages, counts, every) => {
+        const told = ({ end, base, rises }: NonNullable<typeof counts>) => {
+          let [offset, number] = [mark.low, base];
+          return {
+            end: mark.low + end,
+            base,
+            steps: rises.map(([far, high]): [number, number] => [(offset += far), (number += high)]),
+          };
+        };
+        const whole: ProgressMark = {
+          ...mark,
+          ...(passages && { passages: { everyMs: every, ...told(passages) } }),
+          ...(counts && { counts: told(counts) }),
+        };
+        expect(decodeProgress(encodeProgress(whole))).toEqual(whole);
+        expect(encodeProgress(whole)[0]).toBe(passages || counts ? 2 : 1);
+      }),
+    );
+  });
+
+  it("with steps of an unknown kind is refused", () => {
+    expect(() => decodeProgress(Uint8Array.of(2, 0, 0, 9))).toThrow("kind 9");
+  });
+
   it("of another version is refused", () => {
     expect(() => decodeProgress(Uint8Array.of(3, 0, 0))).toThrow(ProtocolError);
   });

@@ -270,7 +270,7 @@ describe("windows over crashes", () => {
           life.commit();
           end(new Life(world, 0));
         }),
-        { numRuns: 200 },
+        { numRuns: 120 },
       );
     },
   );
@@ -291,7 +291,7 @@ describe("windows over crashes", () => {
           }
         });
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 });
