@@ -52,8 +52,9 @@ const javaPom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 </project>
 `;
 
-export async function startHost(sdk: Sdk, resultsTopic: string): Promise<Host> {
-  const [program, ...command] = await commandOf(sdk);
+/** Serves the conformance functions, or those of another source file for the same SDK. */
+export async function startHost(sdk: Sdk, resultsTopic: string, file = sourceOf(sdk)): Promise<Host> {
+  const [program, ...command] = await commandOf(sdk, file);
   const child = spawn(program, command, {
     env: { ...process.env, RESULTS_TOPIC: resultsTopic },
     stdio: ["ignore", "pipe", "inherit"],
@@ -62,22 +63,20 @@ export async function startHost(sdk: Sdk, resultsTopic: string): Promise<Host> {
   return { url: `http://127.0.0.1:${port}/`, stop: () => ended(child) };
 }
 
-async function commandOf(sdk: Sdk): Promise<[string, ...string[]]> {
-  const source = (file: string) => join(project, "test", "conformance", "hosts", file);
+function sourceOf(sdk: Sdk): string {
+  if (sdk === "dirigo" || sdk === "javascript") return join(__dirname, "hosts", `${sdk}.js`);
+  return join(project, "test", "conformance", "hosts", sdk === "java" ? "Actor.java" : "python.py");
+}
+
+async function commandOf(sdk: Sdk, file: string): Promise<[string, ...string[]]> {
   switch (sdk) {
     case "python":
-      return [join(await kept("python-statefun-3.3.0", installPython), "bin", "python"), source("python.py")];
+      return [join(await kept("python-statefun-3.3.0", installPython), "bin", "python"), file];
     case "java":
       // Without `nodelay` the JDK's server answers 40 ms late.
-      return [
-        "java",
-        "-Dsun.net.httpserver.nodelay=true",
-        "-cp",
-        join(await kept("java-statefun-3.3.0", fetchJava), "*"),
-        source("Actor.java"),
-      ];
+      return ["java", "-Dsun.net.httpserver.nodelay=true", "-cp", join(await kept("java-statefun-3.3.0", fetchJava), "*"), file];
     default:
-      return [process.execPath, join(__dirname, "hosts", `${sdk}.js`)];
+      return [process.execPath, file];
   }
 }
 
