@@ -1,5 +1,6 @@
 import { openKafka, type TestKafka, uniqueName, waitFor } from "../support/kafka";
 import { sourceOf, TestAdapter } from "../support/kafka-adapter";
+import { watermarkSpecification } from "../support/module";
 
 let kafka: TestKafka;
 beforeAll(async () => {
@@ -218,6 +219,36 @@ test("an offset that retention took away is told, with the one where the reset p
   await waitFor(() => adapter.texts(0).length === 4, "what is left");
   expect(adapter.texts(0)).toEqual(["6", "7", "8", "9"]);
   expect(adapter.log.some(({ level, text }) => level === "warn" && text.includes("has no offset 2"))).toBe(true);
+});
+
+test("a partition with nothing more says so where windows are made, and not while a transaction holds something back", async () => {
+  const topic = await kafka.createTopic(uniqueName("exhausted"), 2);
+  const plain = await kafka.createTopic(uniqueName("plain"), 1);
+  await kafka.produce(topic, numbered(3));
+  const adapter = await start([[topic, { watermark: watermarkSpecification() }], [plain]]);
+  const exhausted = (input: number) => adapter.all("input_exhausted").filter((event) => event.input === input);
+  adapter.ask({ kind: "consume_input", input: 2, source: 1, partition: 0, offset: 0 });
+  for (const partition of [0, 1]) {
+    adapter.ask({ kind: "consume_input", input: partition, source: 0, partition, offset: 0 });
+  }
+  await waitFor(() => exhausted(0).length > 2 && exhausted(1).length > 2, "the ends of both partitions");
+  expect(new Set(exhausted(0).map(({ offset }) => offset))).toEqual(new Set([3]));
+  expect(new Set(exhausted(1).map(({ offset }) => offset))).toEqual(new Set([0]));
+  expect(adapter.texts(0)).toEqual(upTo(3));
+
+  const producer = kafka.transactionalProducer(uniqueName("open"));
+  await producer.connect();
+  const transaction = await producer.transaction();
+  await transaction.send({ topic, messages: [{ partition: 0, value: "held back" }] });
+  const one = exhausted(1).length;
+  await waitFor(() => exhausted(1).length > one + 2, "whatever was answered before");
+  const [zero, then] = [exhausted(0).length, exhausted(1).length];
+  await waitFor(() => exhausted(1).length > then + 5, "more answers for both");
+  expect(exhausted(0)).toHaveLength(zero);
+  await transaction.commit();
+  await waitFor(() => exhausted(0).at(-1)?.offset === 5, "the end behind the marker");
+  await producer.disconnect();
+  expect(exhausted(2)).toEqual([]);
 });
 
 test("an absent ingress topic is waited for, or created when asked", async () => {
