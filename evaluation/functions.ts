@@ -15,6 +15,8 @@ import {
   type FunctionDefinition,
   Functions,
   type Message,
+  type PartValues,
+  type StateValues,
   state,
   types,
 } from "../src/functions/sdk";
@@ -107,6 +109,7 @@ class ApplicationFunctions {
       typename: typenameOf(name, "aggregate"),
       states,
       handle: (ctx: TallyContext, message) => this.#aggregate(ctx, message),
+      merge: (base, part) => this.#merge(base, part),
     });
     if (shape === "aggregate") return [aggregate as unknown as FunctionDefinition];
     const map = defineFunction({ typename: typenameOf(name, "map"), handle: (ctx, message) => this.#map(ctx, message) });
@@ -154,6 +157,12 @@ class ApplicationFunctions {
       if (total) this.#total(ctx, window, aggregate, total.count, total.sum);
     }
     ctx.state.tally = tally;
+  }
+
+  #merge(base: StateValues<typeof states>, part: PartValues<typeof states>): void {
+    if (!part.tally) return;
+    this.options.meter.workMs += mergeMs(part.tally.bytes.length);
+    base.tally = base.tally ? base.tally.absorb(part.tally) : part.tally;
   }
 
   #total(ctx: TallyContext, window: number, aggregate: number, count: number, sum: number): void {

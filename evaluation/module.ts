@@ -2,6 +2,7 @@
  * The configurations that are compared, as the module.yaml that a user would write for each; the simulation and the real run read the same text. One service
  * of replicas with one slot each, an ingress and an application per application of the load, one egress.
  */
+import { join } from "node:path";
 import { stringify } from "yaml";
 import { findingText } from "../src/config/finding";
 import { loadModule } from "../src/config/module";
@@ -14,7 +15,8 @@ import { NAMESPACE, typenameOf } from "./plan";
 export interface Configuration {
   /** For tables and plots. */
   readonly name: string;
-  readonly policy: PolicyName;
+  /** `spread`: spread-policy.ts, with as many lessees as `maxLessees`. */
+  readonly policy: PolicyName | "spread";
   readonly placement: "home" | "any";
   readonly replicas: number;
   /** `exclusive`: no dual-mode actors. `aligned`: dual mode without lessees. `leased`: with. */
@@ -22,7 +24,6 @@ export interface Configuration {
   readonly maxLessees?: number;
   /** theta: share of the SLO kept in reserve by min-laxity. */
   readonly margin?: number;
-  readonly merge?: "function" | "map(sum)";
   /** Closing records are no critical messages though aggregates have lessees: wrong on purpose. */
   readonly unsynchronized?: boolean;
   readonly maxNumBatchRequests?: number;
@@ -38,6 +39,9 @@ export const OURS: Configuration = { name: "Dirigo", policy: "min-laxity", place
 export function marksCloses({ scaling, unsynchronized }: Configuration): boolean {
   return scaling !== "exclusive" && unsynchronized !== true;
 }
+
+/** As compiled. */
+export const SPREAD_PATH = join(__dirname, "spread-policy.js");
 
 export interface Surroundings {
   /** `host:port` of the broker. */
@@ -77,7 +81,11 @@ export function moduleText(load: Load, configuration: Configuration, surrounding
 /** As the product reads it. */
 export function moduleOf(load: Load, configuration: Configuration, surroundings: Surroundings): ModuleSpecification {
   const text = moduleText(load, configuration, surroundings);
-  const { module, findings, warnings } = loadModule([{ path: "module.yaml", text }], {}, { brokers: [surroundings.brokers] });
+  const { module, findings, warnings } = loadModule(
+    [{ path: "module.yaml", text, locate: (path) => ({ path, problem: undefined }) }],
+    {},
+    { brokers: [surroundings.brokers] },
+  );
   if (findings.length + warnings.length > 0) throw new ConfigError([...findings, ...warnings].map(findingText));
   return module;
 }
@@ -104,17 +112,30 @@ function ingressDocument(application: ApplicationLoad, { brokers, group }: Surro
   };
 }
 
-function applicationDocument(application: ApplicationLoad, { policy, margin }: Configuration): Document {
+function applicationDocument(application: ApplicationLoad, configuration: Configuration): Document {
   const { name, sloMs, windowMs } = application;
   const slo = { latency: `${sloMs}ms`, from: "window-end", window: `${windowMs}ms` };
-  const params = policy === "min-laxity" && margin !== undefined ? { params: { margin } } : {};
-  return { kind: "io.dirigo.v1/application", spec: { name, ingresses: [ingressOf(application)], slo, policy, ...params } };
+  const policy = configuration.policy === "spread" ? SPREAD_PATH : configuration.policy;
+  const params = paramsOf(configuration);
+  return { kind: "io.dirigo.v1/application", spec: { name, ingresses: [ingressOf(application)], slo, policy, params } };
+}
+
+function paramsOf({ policy, scaling, margin, maxLessees }: Configuration): Record<string, number | boolean> {
+  switch (policy) {
+    case "spread":
+      return { lessees: maxLessees ?? 0 };
+    case "min-laxity":
+      return margin === undefined ? {} : { margin };
+    default:
+      // The others leave actors whole unless they are told.
+      return scaling === "leased" ? { scaling: true } : {};
+  }
 }
 
 /** Aggregates may be split; reduce only waits for all of them. Maps are never hot and stay as they are. */
 function functionDocuments(application: ApplicationLoad, configuration: Configuration): Document[] {
   const { name, shape, partitions, aggregates } = application;
-  const { scaling, maxLessees = 8, merge = "function", unsynchronized } = configuration;
+  const { scaling, maxLessees = 8, unsynchronized } = configuration;
   const aggregate = typenameOf(name, "aggregate");
   const upstream =
     shape === "aggregate"
@@ -128,7 +149,7 @@ function functionDocuments(application: ApplicationLoad, configuration: Configur
       mode: "dual",
       maxLessees: scaling === "leased" ? maxLessees : 0,
       ...(unsynchronized ? {} : aligned),
-      states: { tally: { merge } },
+      states: { tally: { merge: "function" } },
     },
   };
   if (shape === "aggregate" || unsynchronized) return [ofAggregate];

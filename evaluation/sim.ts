@@ -1,12 +1,15 @@
 /** One run of one configuration in virtual time. */
 import type { EngineOptions } from "../src/config/specification";
+import type { Policy } from "../src/router/policy/policy";
+import { edf } from "../src/router/policy/ranks";
 import { ControlWatch } from "./control-watch";
 import { functionsOf, Meter, type Output } from "./functions";
 import type { Load } from "./load";
 import { type ApplicationResult, Measurement, measuredInterval, SlotTime, satisfactions } from "./metrics";
-import { type Configuration, marksCloses, moduleOf } from "./module";
+import { type Configuration, marksCloses, moduleOf, SPREAD_PATH } from "./module";
 import { planOf } from "./plan";
 import { type IngressRecord, recordsOf } from "./records";
+import spread from "./spread-policy";
 import { type Incoming, PHYSICS, type Physics, START_MS, VirtualWorld } from "./virtual-world";
 import { workloadOf } from "./workload";
 
@@ -40,6 +43,7 @@ export function simulate({ load, configuration, seed, physics }: Run): RunResult
   const world = new VirtualWorld({
     options: OPTIONS,
     module: moduleOf(load, configuration, { brokers: "kafka:9092", urls, group: GROUP }),
+    policies: new Map([[SPREAD_PATH, (): Policy => ({ ...edf(), ...spread() })]]),
     seed,
     physics: { ...PHYSICS, ...physics },
     functions: functionsOf({ load, plan, seed, topic: OUT, meter }),

@@ -12,6 +12,7 @@ import type { AssignedInput, Event } from "../src/event";
 import type { Functions } from "../src/functions/sdk";
 import type { StandingClaim } from "../src/model/claim";
 import type { InputRecord, OutputRecord, TopicBatch } from "../src/model/record";
+import type { PolicyModules } from "../src/router/applications";
 import { Agenda, START_MS } from "../test/simulation/agenda";
 import type { Handled, Meter } from "./functions";
 
@@ -49,6 +50,7 @@ export interface Observer {
 export interface WorldOptions {
   readonly options: EngineOptions;
   readonly module: ModuleSpecification;
+  readonly policies: PolicyModules;
   readonly seed: number;
   readonly physics: Physics;
   readonly functions: Functions;
@@ -80,8 +82,8 @@ export class VirtualWorld {
 
   constructor(world: WorldOptions) {
     this.#world = world;
-    const { options, module, seed } = world;
-    this.engine = new Engine(options, module, seed, module.sources[0]?.cluster.name);
+    const { options, module, seed, policies } = world;
+    this.engine = new Engine(options, module, seed, module.sources[0]?.cluster.name, policies);
     this.#inFlight = module.endpoints.map(({ urls }) => urls.map(() => 0));
   }
 
