@@ -14,6 +14,7 @@ import type { Outbox } from "./egress/outbox";
 import type { TopicFacts, Topics } from "./egress/topics";
 import type { DelayedMessages } from "./functions/delayed";
 import type { Invocation } from "./functions/invoker";
+import { isMergeArgument } from "./functions/merge-message";
 import type { Delayed } from "./functions/pending";
 import { detachTypedValue, type OutgoingDelayed, type Reply, typedValueBytes } from "./functions/wire";
 import type { Input } from "./ingress/intake";
@@ -90,7 +91,8 @@ export class Delivery {
   }
 
   #objection(invocation: Invocation, reply: Reply): string | undefined {
-    for (const { target } of reply.sends) {
+    for (const { target, argument } of reply.sends) {
+      if (isMergeArgument(argument)) return "sends a message of io.dirigo.types/merge: only the router asks for merges";
       if (!this.#served(target)) return `sends a message to ${addressText(target)}, which no endpoint serves`;
     }
     for (const { target, cancel } of reply.delayed) {

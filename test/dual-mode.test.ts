@@ -62,6 +62,10 @@ class Counting {
     this.driver.receive(this.#input(0), ...numbers.map((number) => [id, String(number)] as const));
   }
 
+  addTexts(id: string, ...texts: readonly string[]): void {
+    this.driver.receive(this.#input(0), ...texts.map((text) => [id, text] as const));
+  }
+
   /** Offset from which the numbers are read. */
   get position(): number {
     return this.driver.inputs.get(this.#input(0))?.offset ?? 0;
@@ -172,4 +176,64 @@ test("after a crash the parts in the log are merged before anything runs", () =>
   after.close("a");
   after.work(20);
   expect(after.told).toEqual([sum]);
+});
+
+describe("a state that is parted by sub-key", () => {
+  const byColour = functionSpecification({ states: { total: { kind: "partition", keyPath: ["colour"] } } });
+
+  /** The function counts numbers by colour. */
+  class Colours extends Counting {
+    readonly totals: string[] = [];
+
+    constructor() {
+      super({}, [byColour]);
+    }
+
+    paint(...pairs: readonly (readonly [colour: string, number: number])[]): void {
+      this.addTexts("a", ...pairs.map(([colour, number]) => JSON.stringify({ colour, number })));
+    }
+
+    override serve(): Dispatched {
+      const request = this.driver.request();
+      const [state] = request.request.state ?? [];
+      if (!state) return this.driver.incomplete([{ state_name: "total", type_typename: "ex/json" }]);
+      const text = state.state_value?.has_value ? Buffer.from(state.state_value.value ?? []).toString() : "{}";
+      const total = JSON.parse(text) as Record<string, number[]>;
+      for (const { argument } of request.request.invocations ?? []) {
+        const value = Buffer.from(argument?.value ?? []).toString();
+        if (argument?.typename === CLOSE) this.totals.push(JSON.stringify(Object.fromEntries(Object.entries(total).sort())));
+        else {
+          const { colour, number } = JSON.parse(value) as { colour: string; number: number };
+          total[colour] = [...(total[colour] ?? []), number];
+        }
+      }
+      const state_value = typedValue("ex/json", JSON.stringify(total));
+      return this.driver.reply({ state_mutations: [{ mutation_type: 1, state_name: "total", state_value }] });
+    }
+  }
+
+  test("keeps the order of each sub-key, also of those the base knows from before", () => {
+    const colours = new Colours();
+    colours.paint(["red", 0]);
+    colours.work(20);
+    const pairs = (from: number) =>
+      Array.from({ length: 12 }, (_, i) => [["red", "blue", "green", "white"][i % 4] as string, from + i] as const);
+    colours.paint(...pairs(1));
+    colours.close("a");
+    colours.work(20);
+    colours.paint(...pairs(13), ["black", 25], ["black", 26]);
+    colours.close("a");
+    colours.work(20);
+    expect(colours.totals.map((text) => JSON.parse(text))).toEqual([
+      { blue: [2, 6, 10], green: [3, 7, 11], red: [0, 1, 5, 9], white: [4, 8, 12] },
+      {
+        black: [25, 26],
+        blue: [2, 6, 10, 14, 18, 22],
+        green: [3, 7, 11, 15, 19, 23],
+        red: [0, 1, 5, 9, 13, 17, 21],
+        white: [4, 8, 12, 16, 20, 24],
+      },
+    ]);
+    expect(colours.control.filter((each) => each.startsWith("lease_granted"))).not.toEqual([]);
+  });
 });

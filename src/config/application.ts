@@ -14,11 +14,11 @@ type ParamName = (typeof SHAPES.applicationParams.names)[number];
 
 /** The policies that come with Dirigo, and the params each has. */
 export const POLICY_PARAMS: Readonly<Record<PolicyName, readonly ParamName[]>> = {
-  fifo: [],
-  edf: [],
-  "min-laxity": ["margin"],
-  priority: ["priority"],
-  token: ["rate", "interval"],
+  fifo: ["scaling", "range", "hysteresis"],
+  edf: ["scaling", "range", "hysteresis"],
+  "min-laxity": ["margin", "scaling", "range", "hysteresis"],
+  priority: ["priority", "scaling", "range", "hysteresis"],
+  token: ["rate", "interval", "scaling", "range", "hysteresis"],
 };
 const POLICIES = Object.keys(POLICY_PARAMS) as PolicyName[];
 const POLICY_EXPECTED = `${POLICIES.join(", ")}, or the path of a .js, .mjs or .cjs file`;
@@ -30,6 +30,10 @@ const MARGIN = 0.3;
 /** With more than this hardly anything is left of the SLO to schedule with. */
 const MARGIN_MAX = 0.9;
 const TOKEN_INTERVAL_MS = 1_000;
+/** Replicas looked at for a new lessee, and how much less a late message must wait there (SCHEDULING.md §3.5). */
+const RANGE = 2;
+const RANGE_MAX = 1_000;
+const HYSTERESIS_MS = 5;
 /** A priority is compared, never counted with: any 32-bit number will do. */
 const PRIORITY_MAX = 2_147_483_647;
 const RATE_EXPECTED = "a number of messages per interval, above 0";
@@ -163,17 +167,23 @@ function readParams(place: Place, policy: ApplicationSpecification["policy"]): A
   const known: readonly string[] = POLICY_PARAMS[policy];
   for (const [key, value] of given) if (!known.includes(key)) tellStray(key, value, policy);
   const take = (name: ParamName) => (given.get(name)?.absent === false ? given.get(name) : undefined);
+  const scaling = {
+    scaling: (take("scaling")?.choice(["true", "false"], true) ?? String(policy === "min-laxity")) === "true",
+    range: take("range")?.whole({ min: 1, max: RANGE_MAX }) ?? RANGE,
+    hysteresisMs: take("hysteresis")?.durationMs({ min: 0 }) ?? HYSTERESIS_MS,
+  };
   switch (policy) {
     case "fifo":
     case "edf":
-      return {};
+      return scaling;
     case "min-laxity":
-      return { margin: take("margin")?.number(isMargin, "a margin", `a number from 0 to ${MARGIN_MAX}`) ?? MARGIN };
+      return { ...scaling, margin: take("margin")?.number(isMargin, "a margin", `a number from 0 to ${MARGIN_MAX}`) ?? MARGIN };
     case "priority":
-      return { priority: take("priority")?.whole({ min: -PRIORITY_MAX, max: PRIORITY_MAX }) ?? 0 };
+      return { ...scaling, priority: take("priority")?.whole({ min: -PRIORITY_MAX, max: PRIORITY_MAX }) ?? 0 };
     case "token": {
       const rate = take("rate") ?? (given.get("rate") ?? place.child("rate", undefined)).fail("is missing", MISSING_RATE);
       return {
+        ...scaling,
         rate: rate?.number((value) => value > 0, "a rate", RATE_EXPECTED) ?? 1,
         intervalMs: take("interval")?.durationMs({ min: 1 }) ?? TOKEN_INTERVAL_MS,
       };
@@ -196,7 +206,7 @@ function tellStray(name: string, place: Place, policy: PolicyName): void {
     return;
   }
   place.fail(`is no param of the policy ${policy}`, {
-    expected: own.length === 0 ? "no params" : own.join(", "),
+    expected: own.join(", "),
     nearest: nearest(name, own),
   });
 }

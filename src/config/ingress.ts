@@ -77,6 +77,8 @@ export function readIngress(spec: Place, idPlace?: Place): IngressDraft | undefi
   };
 }
 
+/** functions/merge-message.ts: the SDKs take it for a merge. */
+const MERGE_TYPENAME = "io.dirigo.types/merge";
 const LATEST: StartupPosition = { kind: "latest" };
 
 export function readId(place: Place | undefined): { text: string; place: Place } | undefined {
@@ -133,6 +135,8 @@ function readTopic(item: Place): Topic | undefined {
   const place = fields.need("topic", "the name of a topic");
   const name = readTopicName(place);
   const valueType = fields.need("valueType", "the type of the topic's values: namespace/name")?.filled();
+  if (valueType === MERGE_TYPENAME)
+    fields.at("valueType").fail("is what the router asks for merges with", { value: valueType, expected: "a type of your own" });
   const list = fields.need("targets", "a list of functions, not empty");
   const items = list?.items("a list of functions, not empty") ?? [];
   if (list?.empty === true) list.fail("is empty", { expected: "a list of functions, not empty" });

@@ -162,8 +162,8 @@ export interface ApplicationSpecification {
   /** Share of slot time between policies. > 0, default 1. */
   readonly weight: number;
   /**
-   * Complete for the policies of Dirigo: `min-laxity` has { margin }, `priority` { priority }, `token` { rate, intervalMs },
-   * the others nothing. As written for a user's own.
+   * Complete for the policies of Dirigo: all have { scaling, range, hysteresisMs } (router/policy/reject.ts), `min-laxity` has { margin } besides,
+   * `priority` { priority }, `token` { rate, intervalMs }. As written for a user's own.
    */
   readonly params: Readonly<Record<string, unknown>>;
 }

@@ -21,3 +21,13 @@ export function encodeMergeArgument(slots: readonly RequestState[], values: read
   for (let i = 0; i < slots.length; i++) at = writeState(part, at, slots[i] as RequestState, values[i]);
   return new TypedValue(HEAD, part);
 }
+
+/** TypedValue's first field and its length, and the typename: what every such argument begins with. */
+const HEAD_BYTES = 2 + MERGE_TYPENAME.length;
+
+/** Nobody but the router may send one: the SDKs take it for a merge. */
+export function isMergeArgument({ head }: TypedValue): boolean {
+  if (head.length < HEAD_BYTES || head[1] !== MERGE_TYPENAME.length) return false;
+  for (let i = 0; i < HEAD_BYTES; i++) if (head[i] !== HEAD[i]) return false;
+  return true;
+}

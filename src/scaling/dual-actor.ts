@@ -75,6 +75,8 @@ export class DualActor implements LaneOwner {
   leases: Lease[] = [];
   /** Lanes of sub-keys, where a state is merged by `partition` (lanes.ts G3). */
   readonly pins = new Map<string, Mailbox>();
+  /** Sub-keys that the base had when the first lessee was opened after the last release: they stay with the lessor. */
+  baseKeys: ReadonlySet<string> | undefined;
   /** Learnt channels (type.learns). */
   readonly seen = new Set<Channel>();
   readonly alignment = new Alignment();
@@ -291,6 +293,7 @@ export class DualActor implements LaneOwner {
     this.phase = RUNNABLE;
     this.#applied = false;
     this.pins.clear();
+    this.baseKeys = undefined;
     this.nextLane = 1;
     this.host.remember(this);
     this.host.sectionMoved(this, "release", section, now);

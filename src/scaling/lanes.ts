@@ -4,13 +4,14 @@
  * G1  Only ordinary messages of a dual-mode actor are forwarded, and each once.
  * G2  An actor has no more lessees than configured, than its sync budget allows, and none shortly before a barrier: where merging would
  *     cost more than it wins there is no lease.
- * G3  Messages of one sub-key (`partition`) stay on one lane until the actor is consolidated.
+ * G3  Messages of one sub-key (`partition`) stay on one lane until the actor is consolidated; what the base has of a sub-key already stays with
+ *     the lessor, for a lessee's part begins absent.
  */
 import type { Message } from "../model/message";
 import type { Random } from "../model/random";
 import type { TypedValue } from "../model/typed-value";
 import type { ActorView, Endpoint, LaneView, Load, Mailbox, Router, Shares, Worker } from "../router/router";
-import { memoryBytes } from "../state/store";
+import { memoryBytes, subKeysIn } from "../state/store";
 import type { DualActor } from "./dual-actor";
 import type { Lease } from "./lease";
 
@@ -51,12 +52,35 @@ export class Lanes {
       this.router.admit(lessor.type, message, now);
       return this.router.join(lessor, message, now);
     }
-    const key = type.keyPath ? this.host.subKey(message.argument, type.keyPath) : undefined;
-    const pinned = key === undefined ? undefined : actor.pins.get(key);
-    const lane = pinned ?? this.#choose(actor, message, now);
-    if (key !== undefined && !pinned) actor.pins.set(key, lane); // G3
+    const lane = type.keyPath ? this.#keyed(actor, type.keyPath, message, now) : this.#choose(actor, message, now);
     this.#count(actor, lane, message);
     this.router.join(lane, message, now);
+  }
+
+  /** G3. A message without sub-key is the lessor's. */
+  #keyed(actor: DualActor, path: readonly string[], message: Message, now: number): Mailbox {
+    const key = this.host.subKey(message.argument, path);
+    const pinned = key === undefined ? actor.lessor : actor.pins.get(key);
+    if (key === undefined || pinned || this.#inBase(actor, key)) {
+      this.router.admit(actor.lessor.type, message, now);
+      return pinned ?? actor.lessor;
+    }
+    const lane = this.#choose(actor, message, now);
+    actor.pins.set(key, lane);
+    return lane;
+  }
+
+  #inBase(actor: DualActor, key: string): boolean {
+    if (!actor.baseKeys) {
+      const { type, lessor } = actor;
+      const keys = new Set<string>();
+      for (const { index, name } of type.type.states.slots) {
+        const value = lessor.memory.values[index];
+        if (value && type.mergeOf(name)?.kind === "partition") for (const each of subKeysIn(value)) keys.add(each);
+      }
+      actor.baseKeys = keys;
+    }
+    return actor.baseKeys.has(key);
   }
 
   #choose(actor: DualActor, message: Message, now: number): Mailbox {

@@ -12,6 +12,7 @@
 import type { MergeSpecification } from "../config/specification";
 import { ProtocolError } from "../model/errors";
 import { compareTexts, mergeJson } from "./merge-json";
+import { membersOf, trimmed } from "./merge-json-text";
 import { type Content, contentOf, encodeContent, type TypedContent, typedContent } from "./merge-typed";
 
 /** One state of one lane. */
@@ -176,4 +177,15 @@ function compareFloats(one: number, other: number): number {
 
 function compareBytes(one: Uint8Array, other: Uint8Array): number {
   return Buffer.compare(one, other);
+}
+
+/** Sub-keys that a state merged by `partition` holds: the members of its object. None when it is no object. */
+export function subKeysIn(bytes: Uint8Array): Iterable<string> {
+  const content = contentOf(typedContent(bytes));
+  try {
+    return content.kind === "json" || content.kind === "string" ? membersOf(trimmed(content.value)).keys() : [];
+  } catch (error) {
+    if (error instanceof ProtocolError) return []; // Whoever merges it will say what it is.
+    throw error;
+  }
 }

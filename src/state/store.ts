@@ -14,7 +14,7 @@ import type { DecodedValue, ExpireMode, RequestState, StateDeclaration } from ".
 import { stateNameField } from "../functions/wire";
 import type { Address } from "../model/address";
 
-export { mergedByFunction, splittable } from "./merge";
+export { mergedByFunction, splittable, subKeysIn } from "./merge";
 export { checkParts, foldParts, type MergeOf, memoryBytes } from "./parts";
 
 /** A declared state of one function type, at a fixed index in every `Memory` of that type. */

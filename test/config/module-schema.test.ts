@@ -103,7 +103,7 @@ const FULL_APPLICATION = and(
   "slo: {latency: 200ms, percentile: 99.9, from: window-end, window: 1s}",
   "policy: token",
   "weight: 0.5",
-  "params: {rate: 10, interval: 1s}",
+  "params: {rate: 10, interval: 1s, scaling: true, range: 3, hysteresis: 1ms}",
 );
 const PRIORITY = APPLICATION.replace("fraud", "reports").replace("shop/orders", "shop/again");
 const AGAIN = INGRESS.replace("shop/orders", "shop/again").replace("topic: orders", "topic: again");
@@ -243,7 +243,7 @@ describe("is marked:", () => {
     [
       "a param where there are none",
       and(APPLICATION, "policy: edf", "params: {rate: 5}"),
-      "/spec/params must NOT have more than 0",
+      "/spec/params property name must be valid",
     ],
     ["a URL and URLs", and(ENDPOINT, "urls: [http://a]"), "/spec must match exactly one schema in oneOf"],
     ["no URLs", and(without(ENDPOINT, "urlPathTemplate"), "urls: []"), "/spec/urls must NOT have fewer than 1 items"],

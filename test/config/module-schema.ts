@@ -184,6 +184,9 @@ const PARAMS = options("applicationParams", {
   priority: whole(),
   rate: number({ exclusiveMinimum: 0 }),
   interval: DURATION,
+  scaling: YES_OR_NO,
+  range: whole(),
+  hysteresis: DURATION,
 });
 
 const POLICY_FILE = `[./\\\\].*\\.[cm]?js$|^[^./\\\\]+\\.[cm]?js$`;

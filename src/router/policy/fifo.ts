@@ -1,8 +1,6 @@
 /** First come, first served over actors: an actor joins the tail when it becomes runnable. SCHEDULING.md P0. */
-import type { AdmitDecision, Policy, Runnable, RunQueue } from "./policy";
+import type { Policy, Runnable, RunQueue } from "./policy";
 import { Reject } from "./reject";
-
-const QUEUE: AdmitDecision = { do: "queue" };
 
 const COMPACT_FROM = 1024;
 
@@ -33,17 +31,13 @@ export class FifoQueue implements RunQueue {
 
 /** The param `scaling` splits hot actors as `min-laxity` does: order and scaling can then be looked at apart (SCHEDULING.md 4.4, E3). */
 export function fifo(): Policy {
-  let reject: Reject | undefined;
+  const reject = new Reject(false);
   return {
     tag: "fifo",
-    init(environment) {
-      if (environment.params.scaling !== true) return;
-      reject = new Reject();
-      reject.init(environment);
-    },
+    init: (environment) => reject.init(environment),
     createQueue: () => new FifoQueue(),
     prepareSend: () => ({ do: "send" }),
-    admit: (_message, _now, actor) => reject?.admit(actor) ?? QUEUE,
+    admit: (_message, _now, actor) => reject.admit(actor),
     next: (queue, now) => queue.pop(now),
     preApply() {},
     postApply() {},

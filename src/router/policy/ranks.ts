@@ -3,28 +3,30 @@
  * first. Ranks of one policy compare across applications: that is what isolates a tight SLO from bulk work (SCHEDULING.md 3.5).
  */
 import type { Message } from "../../model/message";
-import type { AdmitDecision, Policy, PolicyEnvironment } from "./policy";
+import type { Policy, PolicyEnvironment } from "./policy";
 import { Reject } from "./reject";
 import { RunHeap } from "./run-heap";
-
-const QUEUE: AdmitDecision = { do: "queue" };
 
 /** A policy that ranks and leaves every other moment alone. */
 export function ranked(
   tag: string,
   rankOf: (message: Message, now: number) => number,
   init: (environment: PolicyEnvironment) => void,
-  /** Actors are split where this says so; without it never. */
-  reject?: Reject,
+  /** Actors are split unless the params say otherwise. */
+  scaling = false,
 ): Policy {
+  const reject = new Reject(scaling);
   return {
     tag,
-    init,
+    init(environment) {
+      reject.init(environment);
+      init(environment);
+    },
     createQueue: () => new RunHeap(),
     prepareSend: () => ({ do: "send" }),
     admit(message, now, actor) {
       message.rank = rankOf(message, now);
-      return reject ? reject.admit(actor) : QUEUE;
+      return reject.admit(actor);
     },
     next: (queue, now) => queue.pop(now),
     preApply() {},
@@ -53,16 +55,13 @@ export const MARGIN = 0.3;
  */
 export function minLaxity(): Policy {
   let marginMs = 0;
-  const reject = new Reject();
   return ranked(
     "min-laxity",
     (message) => message.deadlineMs - message.costMs - message.pathMs - marginMs,
-    (environment) => {
-      const { sloMs, params } = environment;
+    ({ sloMs, params }) => {
       marginMs = sloMs * (typeof params.margin === "number" ? params.margin : MARGIN);
-      reject.init(environment);
     },
-    reject,
+    true,
   );
 }
 

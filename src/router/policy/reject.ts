@@ -16,13 +16,19 @@ export class Reject {
   #range = RANGE;
   #hysteresisMs = HYSTERESIS_MS;
 
+  constructor(
+    /** Unless the params say otherwise. */
+    private scaling: boolean,
+  ) {}
+
   init({ params }: PolicyEnvironment): void {
+    if (typeof params.scaling === "boolean") this.scaling = params.scaling;
     if (typeof params.range === "number") this.#range = params.range;
     if (typeof params.hysteresisMs === "number") this.#hysteresisMs = params.hysteresisMs;
   }
 
   admit(actor: ActorView | undefined): AdmitDecision {
-    if (!actor) return QUEUE;
+    if (!actor || !this.scaling) return QUEUE;
     const home = actor.home();
     if (home.feasible) return QUEUE;
     const lessees = actor.lessees();
