@@ -318,9 +318,7 @@ export class Engine {
       const restoringMs = restore && endMs !== undefined ? endMs - restore.startedMs : undefined;
       return { shard, phase: kind, restoredRecords: restore?.records ?? 0, restoredBytes: restore?.bytes ?? 0, restoringMs };
     });
-    const endpoints = router.endpoints.map(({ specification, slots, inFlight, queued }) => {
-      return { id: specification.id, concurrency: slots, inFlight, queued };
-    });
+    const endpoints = router.endpoints.map((each) => each.status);
     return { phase: this.tenure.phase.kind, assigned: this.#assignedOnce, shards, inputs: intake.view(), endpoints };
   }
 

@@ -107,6 +107,7 @@ export class Life {
     const applications = new Applications(module, options, random, book, heritage.policies);
     this.intake = new Intake(module, options, applications, book, heritage.inputs);
     this.router = new Router(module, options.shards, this.store, applications, book);
+    this.router.wakeAt = (atMs, worker) => this.#timers.add(atMs, { kind: "worker", worker });
     this.#admission = new Admission(options, this.intake, this.router);
     this.#invoker = new Invoker(options, random, this.store, heritage.invocations);
     const nameOf = (application: number) => applications.at(application).name;
@@ -286,13 +287,7 @@ export class Life {
       return;
     }
     const verdict = this.#invoker.judge(invocation, event);
-    const { worker } = invocation;
-    const good = verdict.kind === "reply";
-    const wakeMs =
-      good || verdict.kind === "failed"
-        ? worker.replied(invocation, event.status, event.retryAfterMs, good, now, effects)
-        : undefined;
-    if (wakeMs !== undefined) this.#timers.add(wakeMs, { kind: "worker", worker });
+    invocation.worker.replied(invocation, event, verdict.kind, now, effects);
     switch (verdict.kind) {
       case "failed":
         return this.#failed(now, invocation, verdict.reason, verdict.retryAfterMs, effects);
@@ -313,9 +308,7 @@ export class Life {
       this.#book.staleEvents++;
       return;
     }
-    const { worker } = invocation;
-    const wakeMs = worker.unanswered(invocation, event.failure, event.reason, now, effects);
-    if (wakeMs !== undefined) this.#timers.add(wakeMs, { kind: "worker", worker });
+    invocation.worker.unanswered(invocation, event, now, effects);
     this.#failed(now, invocation, event.reason, undefined, effects);
   }
 

@@ -987,7 +987,8 @@ describe("ownership", () => {
     expect(view).toMatchObject({ phase: "running", assigned: true });
     expect(view.shards[0]).toMatchObject({ phase: "running", restoringMs: 0 });
     expect(view.inputs).toMatchObject([{ topic: "in", position: 1, outstanding: 1, pausedReasons: [] }]);
-    expect(view.endpoints).toEqual([{ id: "ex/*", concurrency: 64, inFlight: 1, queued: 0 }]);
+    const replicas = [{ url: "http://functions/{function.name}", concurrency: 64, inFlight: 1, health: "well" }];
+    expect(view.endpoints).toEqual([{ id: "ex/*", concurrency: 64, inFlight: 1, queued: 0, replicas }]);
     expect(driver.engine.committingSinceMs).toBe(driver.now);
   });
 });

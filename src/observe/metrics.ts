@@ -10,7 +10,7 @@ import {
   missCauses,
   type SourceMeasures,
 } from "./measure";
-import { type AdminSources, ailments, type EndpointStatus, type RouterStatus, readiness } from "./status";
+import { type AdminSources, ailments, type EndpointStatus, type ReplicaStatus, type RouterStatus, readiness } from "./status";
 
 type Labels = Readonly<Record<string, string | number>>;
 
@@ -175,6 +175,11 @@ const families: readonly Family[] = [
   perEndpoint("concurrency", "Requests the endpoint may have in flight.", (each) => each.concurrency),
   perEndpoint("inflight_requests", "Requests the endpoint has in flight.", (each) => each.inFlight),
   perEndpoint("queued_addresses", "Addresses with work that wait for a slot.", (each) => each.queued),
+  perReplica("concurrency", "Requests the replica may have in flight; 0 while it is given nothing.", (each) => each.concurrency),
+  perReplica("inflight_requests", "Requests the replica has in flight.", (each) => each.inFlight),
+  perReplica("avoided", "1 = it failed, and others of its endpoint are asked instead.", (each) =>
+    each.health === "well" ? 0 : 1,
+  ),
 
   single("gauge", "dirigo_actors", "Actors held in memory.", ({ measures }) => measures.actors),
   single("gauge", "dirigo_state_bytes", "Bytes of state values held in memory.", ({ measures }) => measures.stateBytes),
@@ -264,6 +269,18 @@ function perEndpoint(suffix: string, help: string, of: (each: EndpointStatus) =>
     type: "gauge",
     help,
     read: ({ status }) => status.endpoints.map((each) => ({ value: of(each), labels: { endpoint: each.id } })),
+  };
+}
+
+function perReplica(suffix: string, help: string, of: (each: ReplicaStatus) => number): Family {
+  return {
+    name: `dirigo_replica_${suffix}`,
+    type: "gauge",
+    help,
+    read: ({ status }) =>
+      status.endpoints.flatMap(({ id, replicas }) =>
+        replicas.map((each) => ({ value: of(each), labels: { endpoint: id, replica: each.url } })),
+      ),
   };
 }
 

@@ -53,6 +53,16 @@ export interface EndpointStatus {
   readonly inFlight: number;
   /** Addresses with work that wait for a slot. */
   readonly queued: number;
+  readonly replicas: readonly ReplicaStatus[];
+}
+
+export interface ReplicaStatus {
+  readonly url: string;
+  /** Slots; 0 while it is given nothing. */
+  readonly concurrency: number;
+  readonly inFlight: number;
+  /** `avoided`: it failed; `due`: the next invocation is to see how it is; `probing`: one is under way. */
+  readonly health: "well" | "avoided" | "due" | "probing";
 }
 
 export interface LifeSigns {

@@ -22,11 +22,11 @@ import type { Address } from "../model/address";
 import { invariant } from "../model/errors";
 import type { Message } from "../model/message";
 import type { Memory } from "../state/store";
-import type { Worker } from "./endpoint";
 import type { FunctionType } from "./function-type";
 import { Minima } from "./minima";
 import type { Runnable } from "./policy/policy";
 import type { Share } from "./shares";
+import type { Worker } from "./worker";
 
 export type MailboxPhase =
   | { readonly kind: "idle" }

@@ -16,20 +16,22 @@ import { partitionOf } from "../model/murmur2";
 import { MeasureBook, type MissCause, missCauses } from "../observe/measure";
 import type { Memory, StateStore } from "../state/store";
 import type { Applications } from "./applications";
-import { Endpoint, type Worker } from "./endpoint";
+import { Endpoint } from "./endpoint";
 import { FunctionType } from "./function-type";
 import { Load } from "./load";
 import { type LaneOwner, Mailbox } from "./mailbox";
 import type { ActorView, AdmitDecision, Runnable } from "./policy/policy";
 import type { Share, Shares } from "./shares";
+import type { WakeAt, Worker } from "./worker";
 
 export type { Application, Applications } from "./applications";
-export { Endpoint, type Worker } from "./endpoint";
+export { Endpoint } from "./endpoint";
 export type { FunctionType } from "./function-type";
 export type { Load } from "./load";
 export type { LaneOwner, Mailbox } from "./mailbox";
 export type { ActorView, BarrierMoment, LaneView } from "./policy/policy";
 export type { Shares } from "./shares";
+export type { Worker } from "./worker";
 
 /** Where messages are ordered by deadline, a batch holds its slot for about this long at most: what is more urgent must not wait for it. */
 const RANKED_BATCH_MS = 10;
@@ -47,6 +49,8 @@ export class Router {
   readonly endpoints: readonly Endpoint[];
   mailboxBytes = 0;
   actors = 0;
+  /** Has a worker woken at an instant it waits for. */
+  wakeAt: WakeAt | undefined;
   /** Who owns the lanes of a dual-mode actor whose lessor this is (scaling/dual-mode.ts). */
   ownerOf: ((lessor: Mailbox) => LaneOwner) | undefined;
   /** Somebody wants to know what a message costs. */
@@ -62,7 +66,8 @@ export class Router {
     const fault = () => {
       this.book.policyFaults++;
     };
-    this.endpoints = module.endpoints.map((each, index) => new Endpoint(index, each, applications.all, fault));
+    const wakeAt: WakeAt = (atMs, worker) => this.wakeAt?.(atMs, worker);
+    this.endpoints = module.endpoints.map((each, index) => new Endpoint(index, each, applications.all, fault, wakeAt));
     const split = module.functions.some(({ mode, maxLessees }) => mode === "dual" && maxLessees > 0);
     if (split) for (const endpoint of this.endpoints) this.#watchLoad(endpoint);
     this.#costed = split || applications.timed;

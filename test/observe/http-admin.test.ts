@@ -87,7 +87,15 @@ test("/v1/status tells what runs where", async () => {
       { partition: 1 },
       { ingress: "shop/clicks" },
     ],
-    endpoints: [{ id: "shop/*", concurrency: 64, inFlight: 3, queued: 7 }],
+    endpoints: [
+      {
+        id: "shop/*",
+        concurrency: 64,
+        inFlight: 3,
+        queued: 7,
+        replicas: [{ url: "http://one/" }, { url: "http://two/", concurrency: 0, inFlight: 1, health: "avoided" }],
+      },
+    ],
     units: { committed: 9, failed: 0, lastCommitAt: "2026-11-21T11:59:00.000Z" },
     functions: [{ function: 'shop/"counter"', in: 0 }],
     applications: [

@@ -59,6 +59,12 @@ test("every number of the engine is read at the moment of the scrape", () => {
     'dirigo_endpoint_concurrency{endpoint="shop/*"}': 64,
     'dirigo_endpoint_inflight_requests{endpoint="shop/*"}': 3,
     'dirigo_endpoint_queued_addresses{endpoint="shop/*"}': 7,
+    'dirigo_replica_concurrency{endpoint="shop/*",replica="http://one/"}': 64,
+    'dirigo_replica_inflight_requests{endpoint="shop/*",replica="http://one/"}': 2,
+    'dirigo_replica_avoided{endpoint="shop/*",replica="http://one/"}': 0,
+    'dirigo_replica_concurrency{endpoint="shop/*",replica="http://two/"}': 0,
+    'dirigo_replica_inflight_requests{endpoint="shop/*",replica="http://two/"}': 1,
+    'dirigo_replica_avoided{endpoint="shop/*",replica="http://two/"}': 1,
     'dirigo_build_info{group="shop",router="router-1",version="0.1.0"}': 1,
   };
   expect(Object.fromEntries(Object.keys(expected).map((key) => [key, series.get(key)]))).toEqual(expected);

@@ -56,7 +56,18 @@ export const runningStatus: RouterStatus = {
       pausedReasons: [],
     },
   ],
-  endpoints: [{ id: "shop/*", concurrency: 64, inFlight: 3, queued: 7 }],
+  endpoints: [
+    {
+      id: "shop/*",
+      concurrency: 64,
+      inFlight: 3,
+      queued: 7,
+      replicas: [
+        { url: "http://one/", concurrency: 64, inFlight: 2, health: "well" },
+        { url: "http://two/", concurrency: 0, inFlight: 1, health: "avoided" },
+      ],
+    },
+  ],
 };
 
 export class SampleRouter implements AdminSources {
