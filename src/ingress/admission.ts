@@ -93,7 +93,7 @@ export class Admission {
         provenance,
       );
       message.application = application.index;
-      message.mark = mark;
+      if (mark) message.mark = source.marking.markFor(type.typename, mark);
       if (application.measures) message.blame = new Blame();
       if (targets.length > 1) (entry.copies ??= []).push(message);
       this.router.enqueue(mailbox, message, now);

@@ -8,6 +8,7 @@
  */
 import type { SourceSpecification } from "../config/specification";
 import type { Effects } from "../effect";
+import type { Typename } from "../model/address";
 import type { Header, Mark } from "../model/message";
 import type { InputRecord } from "../model/record";
 import { barrierInText, barrierNumberIn } from "./barrier-number";
@@ -68,6 +69,12 @@ export class Marking {
     if (!critical && stated.barrier === undefined) return this.#ordinaryAfter(after);
     const { series, number } = this.#barrier(stated, critical, progress, record) ?? aloneOf(input, record, effects);
     return { critical, series, barrier: number, after, channel: "" };
+  }
+
+  /** Only functions whose windows end know what their records run after: others would wait for ever. */
+  markFor(target: Typename, mark: Mark): Mark | undefined {
+    if (mark.after < 0 || this.watermark?.specification.functions.includes(target)) return mark;
+    return mark.critical || mark.barrier >= 0 ? { ...mark, after: -1 } : undefined;
   }
 
   #ordinaryAfter(after: number): Mark | undefined {

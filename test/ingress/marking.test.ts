@@ -207,6 +207,16 @@ it("a critical record of a watermarked ingress stands in its window, too", () =>
   expect(topic.waiting[0]?.mark).toEqual({ ...ALONE, after: 3 });
 });
 
+it("a record of a watermarked ingress stands in a window only for functions whose windows end", () => {
+  const watermark = watermarkSpecification({ functions: ["ex/other"] });
+  const topic = new Topic({ watermark, targets: ["ex/fn", "ex/other"] });
+  const headers = { "dirigo-critical": "1" };
+  topic.admit({ ...record(0, "a", "x"), timestampMs: 3_500 }, { ...headed(1, headers), timestampMs: 3_500 });
+  const [plain, critical] = topic.waiting.map(({ entry }) => entry?.copies?.map(({ mark }) => mark));
+  expect(plain).toEqual([undefined, { ...ALONE, critical: false, after: 3 }]);
+  expect(critical).toEqual([ALONE, { ...ALONE, after: 3 }]);
+});
+
 function entryAt(topic: Topic, offset: number): Parameters<NonNullable<Input["progress"]>["finish"]>[0] {
   const entry = topic.waiting.find(({ sequence }) => sequence === offset)?.entry;
   if (!entry) throw new Error(`${offset} is not waiting`);

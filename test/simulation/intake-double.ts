@@ -7,16 +7,22 @@ import type { PartitionLog, StoredRecord } from "./partition-log";
 import type { RouterProcess } from "./router-process";
 import { Violation } from "./violation";
 
+/** A poll that brings nothing is answered after this long. */
+const POLL_MS = 100;
+
 /** One partition being read. At most one fetch is under way; what it brings is dropped once the reader is closed. */
 class Reader {
   paused = false;
   closed = false;
   fetching = false;
+  telling = false;
   constructor(
     readonly input: number,
     readonly log: PartitionLog,
     readonly committedOnly: boolean,
     public position: number,
+    /** Somebody wants to know that there is nothing more. */
+    readonly tellsEnd: boolean,
   ) {}
 }
 
@@ -80,7 +86,8 @@ export class IntakeDouble {
     this.#drop(input);
     const source = this.#source(index);
     this.process.note(`reads ${source.topic}/${partition} from ${offset} as input ${input}`);
-    const reader = new Reader(input, this.#log(source, partition), !source.readUncommitted, offset);
+    const tellsEnd = source.watermark !== undefined || source.barrier?.kind === "counter";
+    const reader = new Reader(input, this.#log(source, partition), !source.readUncommitted, offset, tellsEnd);
     this.#readers.set(input, reader);
     this.#fetch(reader);
   }
@@ -125,6 +132,15 @@ export class IntakeDouble {
       reader.fetching = false;
       if (this.process.alive) this.#fetch(reader);
     });
+    if (reader.tellsEnd && !reader.telling) this.#tellEnd(reader);
+  }
+
+  /** Long polls that bring nothing, one after the other. */
+  #tellEnd(reader: Reader): void {
+    reader.telling = reader.fetching && !reader.closed && reader.position >= reader.log.end;
+    if (!reader.telling) return;
+    this.process.apply({ kind: "input_exhausted", input: reader.input, offset: reader.position });
+    this.process.later(POLL_MS, () => this.#tellEnd(reader));
   }
 
   /** What was fetched before a pause still comes. */
