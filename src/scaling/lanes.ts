@@ -11,12 +11,11 @@ import type { Message } from "../model/message";
 import type { Random } from "../model/random";
 import type { TypedValue } from "../model/typed-value";
 import type { ActorView, Endpoint, LaneView, Load, Mailbox, Router, Shares, Worker } from "../router/router";
-import { memoryBytes, subKeysIn } from "../state/store";
+import { subKeysIn } from "../state/store";
 import type { DualActor } from "./dual-actor";
+import { closed } from "./gate";
 import type { Lease } from "./lease";
 
-/** Share of the SLO that a barrier's merges may take: SCHEDULING.md 3.5 `beta`. */
-const SYNC_BUDGET = 0.5;
 /** What waits and is late is looked at anew after each batch, so many of it: SCHEDULING.md 3.5 `burst`. */
 const BURST = 8;
 /** Among what is late stand messages that cannot move: so many are looked through for those that can. */
@@ -172,7 +171,7 @@ class View implements ActorView {
 
   openings(range: number): readonly LaneView[] {
     const actor = this.#actor as DualActor;
-    if (!gateOpen(actor, this.#message as Message, this.router, this.#now)) return [];
+    if (closed(actor, this.#message as Message, this.router, this.#now)) return []; // G2
     const endpoint = this.router.endpoints[actor.lessor.type.endpoint] as Endpoint;
     this.#openings = this.#workers(actor, endpoint, range).map((worker) => this.#opening(endpoint, worker));
     return this.#openings;
@@ -193,17 +192,4 @@ class View implements ActorView {
     const feasible = (load as Load).feasible(this.#message as Message, this.#now);
     return { lane: -1, feasible, waitMs: (load as Load).waitMs(this.#now), worker };
   }
-}
-
-/** G2. */
-function gateOpen(actor: DualActor, message: Message, router: Router, now: number): boolean {
-  const { type, lessor, leases } = actor;
-  if (leases.length >= type.specification.maxLessees || type.unsplittable) return false;
-  const mergeMs = type.mergeMs(memoryBytes(lessor.memory));
-  const budgetMs = SYNC_BUDGET * router.applications.at(message.application).sloMs - type.type.criticalCostMs;
-  // Parts merge in a tree: with n lessees the base has taken part in log2(n + 1) merges.
-  if (Math.ceil(Math.log2(leases.length + 2)) * mergeMs > budgetMs) return false;
-  if (type.periodMs === 0 || actor.sectionMs === 0) return true;
-  const leftMs = actor.sectionMs + type.periodMs - now;
-  return leftMs <= 0 || leftMs >= 2 * message.costMs;
 }
