@@ -292,12 +292,13 @@ export class Engine {
   // ── what is shown ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   get measures(): Measures {
-    const { functions, sources, applications, units, staleEvents, policyFaults } = this.#heritage.book;
+    const { functions, sources, applications, dualTypes, units, staleEvents, policyFaults } = this.#heritage.book;
     const { router, store, delayed, inFlight } = this.#life;
     return {
       functions,
       sources,
       applications,
+      dualTypes,
       units,
       staleEvents,
       policyFaults,

@@ -146,6 +146,8 @@ export interface Measures {
   readonly functions: readonly FunctionMeasures[];
   readonly sources: readonly SourceMeasures[];
   readonly applications: readonly ApplicationMeasures[];
+  /** Of function types in dual mode that have had actors. */
+  readonly dualTypes: readonly DualMeasures[];
   readonly units: UnitMeasures;
   /** Events dropped because they answered an older epoch. */
   staleEvents: number;

@@ -2,6 +2,7 @@
  * Prometheus metrics, read from the engine's plain numbers when somebody scrapes: the hot path observes nothing here.
  * Names: docs/observability.md. Base units (seconds, bytes), `_total` on counters, labels never by key or id.
  */
+import { type DualMeasures, leaseEnds, sectionSteps } from "./dual-measures";
 import {
   type ApplicationMeasures,
   type FunctionMeasures,
@@ -134,6 +135,28 @@ const families: readonly Family[] = [
     { histogram: each.laxityMs, unit: 1e-3, labels: {} },
   ]),
 
+  perDual(
+    "counter",
+    "leases_granted_total",
+    "Lessees opened because a message would have been late.",
+    (each) => each.leasesGranted,
+  ),
+  perDual("gauge", "lessees", "Lessees open now.", (each) => each.lessees),
+  perDual("counter", "forwarded_total", "Messages given to lessees.", (each) => each.forwarded),
+  perDual("counter", "sections_total", "Sections with critical messages.", (each) => each.sections),
+  perDual("counter", "critical_messages_total", "Critical messages run in sections.", (each) => each.criticalMessages),
+  perDual("counter", "late_barriers_total", "Critical messages whose barrier was done already.", (each) => each.lateBarriers),
+  perDual("counter", "merge_failures_total", "Merges of partial states that failed in the router.", (each) => each.mergeFailures),
+  perDual("counter", "control_messages_total", "Steps of the control protocol.", (each) => each.controlMessages),
+  perDual("gauge", "held_messages", "Messages held behind barriers.", (each) => each.held),
+  perDual("gauge", "held_bytes", "Bytes of messages held behind barriers.", (each) => each.heldBytes),
+  perDualOf("counter", "leases_ended_total", "Lessees ended, by what ended them.", (each) =>
+    leaseEnds.map((reason) => ({ value: each.leasesEnded[reason], labels: { reason } })),
+  ),
+  perDualOf("histogram", "section_seconds", "Sections with critical messages, by step.", (each) =>
+    sectionSteps.map((step) => ({ histogram: each.stepMs[step], unit: 1e-3, labels: { step } })),
+  ),
+
   single("counter", "dirigo_unit_committed_total", "Units committed.", ({ measures }) => measures.units.committed),
   single("counter", "dirigo_unit_failed_total", "Units that did not land.", ({ measures }) => measures.units.failed),
   single("counter", "dirigo_unit_bytes_total", "Bytes written in units.", ({ measures }) => measures.units.bytes),
@@ -259,6 +282,27 @@ function perApplication(
     read: ({ measures }) =>
       measures.applications.flatMap((each) =>
         of(each).map((reading) => ({ ...reading, labels: { application: each.name, ...reading.labels } })),
+      ),
+  };
+}
+
+function perDual(type: Family["type"], suffix: string, help: string, of: (each: DualMeasures) => number): Family {
+  return perDualOf(type, suffix, help, (each) => [{ value: of(each), labels: {} }]);
+}
+
+function perDualOf(
+  type: Family["type"],
+  suffix: string,
+  help: string,
+  of: (each: DualMeasures) => readonly (Reading | HistogramReading)[],
+): Family {
+  return {
+    name: `dirigo_dual_${suffix}`,
+    type,
+    help,
+    read: ({ measures }) =>
+      measures.dualTypes.flatMap((each) =>
+        of(each).map((reading) => ({ ...reading, labels: { function: each.typename, ...reading.labels } })),
       ),
   };
 }

@@ -109,6 +109,43 @@ test("an application's deadlines: met, missed by cause, and what was left at dis
   expect(Object.fromEntries(Object.keys(expected).map((key) => [key, series.get(key)]))).toEqual(expected);
 });
 
+test("functions in dual mode: leases, sections, what is held", () => {
+  const router = new SampleRouter();
+  Object.assign(router.campaign, {
+    leasesGranted: 1,
+    lessees: 2,
+    forwarded: 3,
+    sections: 4,
+    criticalMessages: 5,
+    lateBarriers: 6,
+  });
+  Object.assign(router.campaign, { mergeFailures: 7, controlMessages: 8, held: 9, heldBytes: 10 });
+  router.campaign.leasesEnded.idle = 11;
+  router.campaign.stepMs.drain.observe(4);
+  router.fraud.missed.barrier = 12;
+  const { series } = scrape(router);
+  const labels = 'function="shop/campaign"';
+  const expected = {
+    [`dirigo_dual_leases_granted_total{${labels}}`]: 1,
+    [`dirigo_dual_lessees{${labels}}`]: 2,
+    [`dirigo_dual_forwarded_total{${labels}}`]: 3,
+    [`dirigo_dual_sections_total{${labels}}`]: 4,
+    [`dirigo_dual_critical_messages_total{${labels}}`]: 5,
+    [`dirigo_dual_late_barriers_total{${labels}}`]: 6,
+    [`dirigo_dual_merge_failures_total{${labels}}`]: 7,
+    [`dirigo_dual_control_messages_total{${labels}}`]: 8,
+    [`dirigo_dual_held_messages{${labels}}`]: 9,
+    [`dirigo_dual_held_bytes{${labels}}`]: 10,
+    [`dirigo_dual_leases_ended_total{${labels},reason="idle"}`]: 11,
+    [`dirigo_dual_leases_ended_total{${labels},reason="barrier"}`]: 0,
+    [`dirigo_dual_section_seconds_bucket{${labels},step="drain",le="0.0025"}`]: 0,
+    [`dirigo_dual_section_seconds_bucket{${labels},step="drain",le="0.004"}`]: 1,
+    [`dirigo_dual_section_seconds_count{${labels},step="align"}`]: 0,
+    'dirigo_application_slo_missed_total{application="fraud",cause="barrier"}': 12,
+  };
+  expect(Object.fromEntries(Object.keys(expected).map((key) => [key, series.get(key)]))).toEqual(expected);
+});
+
 test("phases and health follow the router", () => {
   const router = new SampleRouter();
   router.now = { ...router.now, shards: [shard(0, "running"), shard(1, "restoring")] };

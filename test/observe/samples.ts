@@ -1,4 +1,5 @@
 /** A router to tell about: three shards, two ingress topics, one function type. */
+import { DualMeasures } from "../../src/observe/dual-measures";
 import { ApplicationMeasures, FunctionMeasures, type Measures, SourceMeasures, UnitMeasures } from "../../src/observe/measure";
 import type { AdminSources, LifeSigns, RouterStatus, ShardProgress } from "../../src/observe/status";
 
@@ -76,11 +77,13 @@ export class SampleRouter implements AdminSources {
   readonly counter = new FunctionMeasures('shop/"counter"');
   readonly orders = new SourceMeasures("shop/orders", "orders");
   readonly fraud = new ApplicationMeasures("fraud");
+  readonly campaign = new DualMeasures("shop/campaign");
   readonly units = new UnitMeasures();
   readonly numbers: Measures = {
     functions: [this.counter],
     sources: [this.orders],
     applications: [this.fraud],
+    dualTypes: [this.campaign],
     units: this.units,
     staleEvents: 1,
     policyFaults: 2,
