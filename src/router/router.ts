@@ -161,7 +161,7 @@ export class Router {
     try {
       const decision = this.applications.at(message.application).policy.admit(message, now, actor);
       // A rank that is no number could not be compared, nor written.
-      if (typeof message.rank === "number" && !Number.isNaN(message.rank)) return decision;
+      if (typeof message.rank === "number" && !Number.isNaN(message.rank)) return decision ?? QUEUE;
     } catch {}
     this.book.policyFaults++;
     message.rank = message.deadlineMs;

@@ -412,7 +412,7 @@ export class DualMode implements ActorHost {
       const type = this.parts.router.type(typename);
       if (!type?.dual) return strandedText(typename, id);
       const actor = this.parts.router.mailbox(type, id).owner as DualActor;
-      for (const part of parts.values()) this.#adopt(actor, actor.lessor.worker, this.parts.store.counted(part), now);
+      for (const part of parts.values()) this.#adopt(actor, actor.lessor.worker, this.parts.store.counted(part, now), now);
       actor.consolidate("recovery", now);
     }
     return undefined;

@@ -85,7 +85,7 @@ export class Lanes {
   #choose(actor: DualActor, message: Message, now: number): Mailbox {
     const view = message.forwarded ? undefined : this.#view.of(actor, message, now); // G1
     const decision = this.router.admit(actor.lessor.type, message, now, view);
-    return decision.do === "forward" ? this.#lane(actor, decision.to, now) : actor.lessor;
+    return decision.do === "forward" && decision.to ? this.#lane(actor, decision.to, now) : actor.lessor;
   }
 
   #lane(actor: DualActor, to: LaneView, now: number): Mailbox {
@@ -112,7 +112,12 @@ export class Lanes {
       if (moved === BURST) return;
       const actor = this.#movable(message, lane);
       if (!actor) continue;
+      // Where it waits it stands with what it was expected to cost when it came.
+      const { costMs, pathMs, rank } = message;
       const to = this.#choose(actor, message, now);
+      message.costMs = costMs;
+      message.pathMs = pathMs;
+      message.rank = rank;
       if (to === lane || !this.router.move(message, lane, to, now)) continue;
       this.#count(actor, to, message);
       moved++;

@@ -155,8 +155,9 @@ export class StateStore {
     markChanged(memory, slot.index);
   }
 
-  /** A part that was restored: its values count from now on. */
-  counted(part: Memory): Memory {
+  /** A part that was restored: its values count from now on, and its last invocation, which the log does not have of a part, is now. */
+  counted(part: Memory, now: number): Memory {
+    if (part.type.renewedByInvocation) part.invokedMs = now;
     for (const value of part.values) {
       if (value === undefined) continue;
       this.bytes += value.length;
