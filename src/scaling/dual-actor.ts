@@ -81,7 +81,7 @@ export class DualActor implements LaneOwner {
   readonly seen = new Set<Channel>();
   readonly alignment = new Alignment();
   #held: Message[] = [];
-  /** An ordinary message has entered since the last release. */
+  /** An ordinary message has entered since the last barrier. */
   #applied = true;
   /** Number of the next lessee. */
   nextLane = 1;
@@ -291,7 +291,7 @@ export class DualActor implements LaneOwner {
     this.epoch++;
     if (section.barrier > this.done) this.done = section.barrier;
     this.phase = RUNNABLE;
-    this.#applied = false;
+    if (section.barrier >= 0) this.#applied = false; // A section that ends no window leaves it open.
     this.pins.clear();
     this.baseKeys = undefined;
     this.nextLane = 1;
