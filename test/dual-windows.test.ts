@@ -3,7 +3,7 @@
  * work, and crashes come anywhere. Each record must be told of once, in its own window.
  */
 import * as fc from "fast-check";
-import type { FunctionSpecification } from "../src/config/specification";
+import type { FunctionSpecification, WatermarkSpecification } from "../src/config/specification";
 import type { InputRecord } from "../src/model/record";
 import { Broker, type Dispatched, EngineDriver, record } from "./support/engine-driver";
 import {
@@ -36,6 +36,8 @@ type Step =
   | { readonly serve: number; readonly fails: boolean }
   | { readonly commit: true }
   | { readonly advanceMs: number }
+  /** A partition is asked for more, and has nothing. */
+  | { readonly exhaust: number }
   | { readonly crash: true };
 
 const partition = fc.constantFrom(...PARTITIONS);
@@ -58,6 +60,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ crash: true } as const) },
 );
 
+/** With a clock that says something, too. */
+const wildStep = fc.oneof({ weight: 6, arbitrary: step }, { weight: 1, arbitrary: fc.record({ exhaust: partition }) });
+
+function script(steps: fc.Arbitrary<Step>): fc.Arbitrary<Step[]> {
+  return fc.array(steps, { maxLength: 150, size: "max" });
+}
+
 interface Told {
   readonly key: string;
   readonly end: number;
@@ -67,17 +76,18 @@ interface Told {
 class Clicks {
   driver: EngineDriver;
   readonly broker = new Broker();
-  readonly watermark = watermarkSpecification({ idleMs: 1_000 });
+  readonly watermark: WatermarkSpecification;
   readonly logs = new Map<number, InputRecord[]>(PARTITIONS.map((at) => [at, []]));
 
-  constructor() {
+  constructor(time: WatermarkSpecification["time"] = "record-timestamp", targets: readonly string[] = ["ex/fn"]) {
+    this.watermark = watermarkSpecification({ time, idleMs: 1_000 });
     this.driver = EngineDriver.running({
       nowMs: START_MS,
       broker: this.broker,
       inputs: PARTITIONS.map((at) => ({ source: 0, partition: at })),
       module: {
         endpoints: [endpointSpecification({ concurrency: 4, maxNumBatchRequests: 2 })],
-        sources: [sourceSpecification({ watermark: this.watermark })],
+        sources: [sourceSpecification({ watermark: this.watermark, targets })],
         applications: [
           applicationSpecification({
             policy: "min-laxity",
@@ -114,6 +124,7 @@ class Clicks {
     else if ("serve" in each) this.serve(each.serve, each.fails);
     else if ("commit" in each) this.commit();
     else if ("advanceMs" in each) driver.advance(each.advanceMs);
+    else if ("exhaust" in each) this.exhaust(each.exhaust);
     else this.crash();
   }
 
@@ -140,6 +151,7 @@ class Clicks {
     inFlight.splice(inFlight.indexOf(request), 1);
     inFlight.unshift(request);
     if (fails) this.driver.fail("refused", request.id);
+    else if (request.effect.functionName === "other") this.driver.reply({}, request.id);
     else if (!state) this.driver.incomplete([{ state_name: "seen", type_typename: JSON_TYPE }], request.id);
     else this.driver.reply(this.#run(request), request.id);
   }
@@ -192,6 +204,14 @@ class Clicks {
     return records.map(({ value }) => JSON.parse(Buffer.from(value ?? []).toString()) as Told);
   }
 
+  get toldIds(): string[] {
+    return this.told.flatMap(({ seen }) => seen).sort();
+  }
+
+  get allIds(): string[] {
+    return [...this.logs.values()].flatMap((log) => log.map(({ value }) => String(value))).sort();
+  }
+
   /** By record: key, and end of the window it counts for. */
   get expected(): string[] {
     const { everyMs, latenessMs } = this.watermark;
@@ -211,9 +231,9 @@ class Clicks {
 test("every record is told of once, in its own window, with lessees and over crashes", () => {
   let leases = 0;
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 150, size: "max" }), (script) => {
+    fc.property(script(step), (steps) => {
       const clicks = new Clicks();
-      for (const each of script) clicks.play(each);
+      for (const each of steps) clicks.play(each);
       leases += clicks.broker.topics.get("g.control")?.length ?? 0;
       clicks.end();
       const told = clicks.told.flatMap(({ key, end, seen }) => seen.map((id) => `${key} ${end}: ${id}`));
@@ -223,4 +243,25 @@ test("every record is told of once, in its own window, with lessees and over cra
     { numRuns: 60 },
   );
   expect(leases).toBeGreaterThan(0); // Actors were split.
+});
+
+test.each<[string, WatermarkSpecification["time"], string[]]>([
+  ["partitions that fall silent", "record-timestamp", ["ex/fn"]],
+  ["windows by arrival", "arrival", ["ex/fn"]],
+  ["copies that outlive their records", "record-timestamp", ["ex/fn", "ex/other"]],
+])("every record is told of once, with %s", (_what, time, targets) => {
+  fc.assert(
+    fc.property(script(wildStep), (steps) => {
+      const clicks = new Clicks(time, targets);
+      for (const each of steps) clicks.play(each);
+      clicks.end();
+      expect(clicks.toldIds).toEqual(clicks.allIds);
+      for (const key of ["a", "b"]) {
+        const ends = clicks.told.filter((each) => each.key === key).map(({ end }) => end);
+        expect(ends).toEqual([...new Set(ends)].sort((one, other) => one - other)); // Once each, rising.
+      }
+      expect(clicks.broker.keys("message")).toEqual([]);
+    }),
+    { numRuns: 40 },
+  );
 });
