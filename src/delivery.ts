@@ -110,9 +110,16 @@ export class Delivery {
   #checkEgress(invocation: Invocation, reply: Reply, now: number, effects: Effects): CheckResult {
     const emissions: Emission[] = [];
     let awaited = false;
+    let egress: EgressSpecification | undefined;
+    let topic = "";
+    let facts: TopicFacts | string | undefined;
     for (const sent of reply.egress) {
       const { egress: id } = sent;
-      const egress = this.#egresses.get(id);
+      // Mostly all of a reply goes to one egress and one topic.
+      if (egress?.id !== id) {
+        egress = this.#egresses.get(id);
+        topic = "";
+      }
       if (!egress) return { objection: `sends to egress ${id}, which is not defined` };
       let record: EgressRecord;
       try {
@@ -121,7 +128,10 @@ export class Delivery {
         if (error instanceof ProtocolError) return { objection: error.message };
         throw error;
       }
-      const facts = this.topics.look(egress.cluster.name, record.topic, now, effects);
+      if (record.topic !== topic) {
+        topic = record.topic;
+        facts = this.topics.look(egress.cluster.name, topic, now, effects);
+      }
       if (typeof facts === "string") return { objection: `sends to topic ${record.topic} of egress ${id}: ${facts}` };
       if (facts === undefined) {
         awaited = true;

@@ -20,11 +20,12 @@ import { detachTypedValue, type Reply } from "./functions/wire";
 import { Admission } from "./ingress/admission";
 import { barrierNumberIn } from "./ingress/barrier-number";
 import { type Input, Intake } from "./ingress/intake";
+import type { Progress } from "./ingress/progress";
 import type { Watermark } from "./ingress/watermarks";
 import { Windows } from "./ingress/windows";
 import { Counter } from "./model/counter";
 import { unreachable } from "./model/errors";
-import { Blame, type Message } from "./model/message";
+import { Blame, type Message, type RecordEntry } from "./model/message";
 import type { Random } from "./model/random";
 import { Timers } from "./model/timers";
 import { MeasureBook } from "./observe/measure";
@@ -75,6 +76,12 @@ export type LifePhase = "restoring" | "running" | "retiring";
 /** Offsets for lag tools are noted this often at most. */
 const NOTE_PROGRESS_MS = 2_000;
 const LOCATE_AGAIN_MS = 250;
+/**
+ * A unit this large says that records flow faster than units commit. The next one then waits a little for more: a transaction costs the
+ * broker and us the same, however much is in it, and who reads the results waits for the records in front of theirs anyway.
+ */
+const FLOWING_RECORDS = 1_000;
+const FLOWING_LINGER_MS = 5;
 
 export class Life {
   phase: LifePhase = "restoring";
@@ -198,11 +205,8 @@ export class Life {
     if (this.phase === "restoring") return;
     if (this.phase === "running") for (const endpoint of this.router.endpoints) this.#fill(endpoint, now, effects);
     if (this.outbox.full && !this.outbox.committing) this.closeUnit(now, effects); // A full unit does not linger.
-    if (this.outbox.dirty && !this.#unitAwaited && !this.outbox.committing) {
-      this.#unitAwaited = true;
-      // Even without linger the unit waits for the timer: what else has already happened joins it.
-      this.#timers.add(now + this.#options.unitLingerMs, { kind: "unit" });
-    }
+    // Even without linger the unit waits for the timer: what else has already happened joins it.
+    if (this.outbox.dirty && !this.#unitAwaited && !this.outbox.committing) this.#awaitUnit(now + this.#options.unitLingerMs);
     this.#admission.bound(this.#unitBlocked, effects);
     this.dual?.settle(effects);
   }
@@ -324,30 +328,48 @@ export class Life {
     this.#delivery.apply(invocation, checked, this.store, now);
     if (invocation.mailbox.memory.lane === 0) this.#awaitExpiry(invocation.mailbox.memory); // A part's values expire when it is merged.
     const last = reply.sends.length === 0 && reply.delayed.length === 0;
-    for (const message of invocation.batch) {
-      if (last && message.blame) this.outbox.output(message);
-      this.#finish(message, effects);
-    }
+    if (last) for (const message of invocation.batch) if (message.blame) this.outbox.output(message);
+    this.#finish(invocation.batch, effects);
     invocation.worker.inFlight--;
     this.router.finished(invocation.mailbox, invocation.batch, serviceMs, now);
     this.dual?.relieve(invocation.worker.queue, now);
   }
 
-  #finish(message: Message, effects: Effects): void {
-    const { entry } = message;
-    if (!entry) return this.outbox.settled(message);
-    const input = this.intake.inputs.get(entry.input);
-    if (!input?.progress) return;
-    for (const copy of entry.copies ?? []) {
-      if (copy === message) continue;
-      // Were it left to the record, a crash between two units would run the finished copy again.
-      this.#delivery.adopt(copy, input);
-      input.progress.finish(entry);
+  /** The messages of a batch mostly come from one input, which is looked after once. */
+  #finish(batch: readonly Message[], effects: Effects): void {
+    let input: Input | undefined;
+    for (const message of batch) {
+      const { entry } = message;
+      if (!entry) {
+        this.outbox.settled(message);
+        continue;
+      }
+      if (input?.index !== entry.input) {
+        if (input) this.#relieved(input, effects);
+        input = this.intake.inputs.get(entry.input);
+      }
+      if (input?.progress) this.#finishRecord(input, input.progress, entry, message);
     }
-    input.progress.finish(entry);
+    if (input) this.#relieved(input, effects);
+  }
+
+  #finishRecord(input: Input, progress: Progress, entry: RecordEntry, message: Message): void {
+    if (entry.copies) {
+      for (const copy of entry.copies) {
+        if (copy === message) continue;
+        // Were it left to the record, a crash between two units would run the finished copy again.
+        this.#delivery.adopt(copy, input);
+        progress.finish(entry);
+      }
+    }
+    progress.finish(entry);
     input.finished(entry);
     input.source.measures.outstanding--;
     this.outbox.finishedRecord(input, message.ingressMs);
+  }
+
+  /** Some records of it are finished. */
+  #relieved(input: Input, effects: Effects): void {
     this.intake.replace(input, effects);
     if (input.paused.size > 0) this.intake.bound(input, effects);
   }
@@ -379,6 +401,11 @@ export class Life {
     for (const { invocation, reply } of parked) this.#deliver(now, invocation, reply, effects);
   }
 
+  #awaitUnit(atMs: number): void {
+    this.#unitAwaited = true;
+    this.#timers.add(atMs, { kind: "unit" });
+  }
+
   /** L1. */
   closeUnit(now: number, effects: Effects): void {
     this.#unitAwaited = false;
@@ -399,13 +426,14 @@ export class Life {
     units.size.observe(unit.records);
     units.commitMs.observe(now - unit.closedMs);
     units.lastCommitMs = now;
-    for (let i = 0; i < unit.finished.length; i++) {
-      (unit.finished[i] as Input).source.measures.endToEndMs.observe(now - (unit.arrivedMs[i] as number));
+    for (const { input, arrivedMs, records } of unit.finished) {
+      input.source.measures.endToEndMs.observeMany(now - arrivedMs, records);
     }
     for (const message of unit.outputs) this.router.judge(message, now);
     for (const { input, low } of unit.lows) input.committedLow = low;
     if (now - this.#notedMs >= NOTE_PROGRESS_MS) this.noteProgress(now, effects);
-    this.closeUnit(now, effects);
+    if (unit.records < FLOWING_RECORDS || this.phase === "retiring") this.closeUnit(now, effects);
+    else if (this.outbox.dirty) this.#awaitUnit(now + FLOWING_LINGER_MS);
     return true;
   }
 

@@ -3,7 +3,7 @@ import type { Event, EventKind } from "../src/event";
 import type { TenurePhase } from "../src/scaling/tenure";
 import { EngineDriver } from "./support/engine-driver";
 import { endpointSpecification, HOME, sourceSpecification } from "./support/module";
-import { type DelayedFields, typedValue } from "./support/statefun-proto";
+import { type DelayedFields, type ReplyFields, typedValue } from "./support/statefun-proto";
 
 // ── each phase × each event ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -522,6 +522,26 @@ describe("units", () => {
     driver.receive(driver.onlyInput, ["a", "1"]);
     driver.reply({ outgoing_messages: [send("x", "1"), send("y", "1")] });
     expect(driver.committing).toBeDefined();
+  });
+
+  it("wait a little for more behind a large one, while records flow", () => {
+    const driver = EngineDriver.running();
+    const outputs = (count: number): ReplyFields => ({ outgoing_messages: Array.from({ length: count }, () => send("x", "1")) });
+    driver.receive(driver.onlyInput, ["a", "1"], ["b", "1"]);
+    driver.reply(outputs(1_000), "a");
+    driver.advance(0);
+    expect(driver.committing).toBeDefined();
+    driver.reply(outputs(1), "b");
+    driver.commit();
+    driver.advance(4);
+    expect(driver.committing).toBeUndefined();
+    driver.advance(1);
+    expect(driver.committing).toBeDefined(); // A small one: nothing waits behind it.
+    driver.receive(driver.onlyInput, ["c", "1"]);
+    driver.reply(outputs(1), "c");
+    const before = driver.committing?.unit ?? 0;
+    driver.commit();
+    expect(driver.committing?.unit).toBe(before + 1);
   });
 
   it("hold the messages that are not finished, and the next one their tombstones", () => {

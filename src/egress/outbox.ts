@@ -36,9 +36,8 @@ export interface Unit {
   readonly records: number;
   readonly bytes: number;
   readonly closedMs: number;
-  /** For the end-to-end measure: the input of each finished record, and when it arrived. */
-  readonly finished: readonly Input[];
-  readonly arrivedMs: readonly number[];
+  /** For the end-to-end measure. */
+  readonly finished: readonly FinishedRecords[];
   /** Outputs of applications with an SLO: their deadlines are met, or not, when this commits. */
   readonly outputs: readonly Message[];
   /** Low watermarks that become true with this unit. */
@@ -50,6 +49,13 @@ export interface Remembered {
   readonly shard: number;
   readonly key: string;
   readonly value: () => Uint8Array | null;
+}
+
+/** Finished records of one input that arrived together. */
+interface FinishedRecords {
+  readonly input: Input;
+  readonly arrivedMs: number;
+  records: number;
 }
 
 interface Tombstone {
@@ -68,8 +74,9 @@ export class Outbox {
   #declared: { typename: string; declaration: StateDeclaration }[] = [];
   #inside = new Map<string, TopicBatch>();
   #outside = new Map<string, TopicBatch>();
-  #finished: Input[] = [];
-  #arrivedMs: number[] = [];
+  #lastEmitted: TopicBatch | undefined;
+  #finished: FinishedRecords[] = [];
+  #lastFinished: FinishedRecords | undefined;
   #outputs: Message[] = [];
   #records = 0;
   #bytes = 0;
@@ -107,7 +114,9 @@ export class Outbox {
 
   /** A record of `<group>.control`: always in the unit, for it tells what the unit makes true. */
   control(shard: number, key: string, value: Uint8Array): void {
-    this.#put(this.#inside, this.cluster, `${this.options.group}.control`, record(shard, key, value), key.length + value.length);
+    const batch = this.#batchOf(this.#inside, this.cluster, `${this.options.group}.control`);
+    batch.records.push(record(shard, key, value));
+    this.#count(key.length + value.length);
   }
 
   declared(typename: string, declaration: StateDeclaration): void {
@@ -129,8 +138,13 @@ export class Outbox {
 
   /** A record of an ingress is finished: all messages made of it are. */
   finishedRecord(input: Input, arrivedMs: number): void {
-    this.#finished.push(input);
-    this.#arrivedMs.push(arrivedMs);
+    const last = this.#lastFinished;
+    if (last?.input === input && last.arrivedMs === arrivedMs) {
+      last.records++;
+      return;
+    }
+    this.#lastFinished = { input, arrivedMs, records: 1 };
+    this.#finished.push(this.#lastFinished);
     this.progressed(input);
   }
 
@@ -157,19 +171,25 @@ export class Outbox {
   }
 
   emit(cluster: string, topic: string, record: OutputRecord, bytes: number): void {
-    const outside = cluster !== this.cluster || this.options.delivery === "at-least-once";
-    this.#put(outside ? this.#outside : this.#inside, cluster, topic, record, bytes);
+    // Most records go where the one before went.
+    let batch = this.#lastEmitted;
+    if (batch?.topic !== topic || batch.cluster !== cluster) {
+      const outside = cluster !== this.cluster || this.options.delivery === "at-least-once";
+      batch = this.#batchOf(outside ? this.#outside : this.#inside, cluster, topic);
+      this.#lastEmitted = batch;
+    }
+    batch.records.push(record);
+    this.#count(bytes);
   }
 
-  #put(batches: Map<string, TopicBatch>, cluster: string, topic: string, record: OutputRecord, bytes: number): void {
+  #batchOf(batches: Map<string, TopicBatch>, cluster: string, topic: string): TopicBatch {
     const key = cluster === this.cluster ? topic : `${cluster}\0${topic}`;
     let batch = batches.get(key);
     if (!batch) {
       batch = { cluster, topic, records: [] };
       batches.set(key, batch);
     }
-    batch.records.push(record);
-    this.#count(bytes);
+    return batch;
   }
 
   #count(bytes: number): void {
@@ -195,7 +215,6 @@ export class Outbox {
       bytes: this.#bytes,
       closedMs: now,
       finished: this.#finished,
-      arrivedMs: this.#arrivedMs,
       outputs: this.#outputs,
       lows,
     };
@@ -215,7 +234,8 @@ export class Outbox {
     this.#inside = new Map();
     this.#outside = new Map();
     this.#finished = [];
-    this.#arrivedMs = [];
+    this.#lastFinished = undefined;
+    this.#lastEmitted = undefined;
     this.#outputs = [];
     this.#records = 0;
     this.#bytes = 0;

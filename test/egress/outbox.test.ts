@@ -195,7 +195,7 @@ describe("progress in a unit", () => {
     const key = `1 ${progressKey(HOME.name, "in", 1)}`;
     const mark = { low: 10, ranges: [[11, 11]] };
     expect(decodeProgress(stateRecords(unit).get(key) ?? new Uint8Array(0))).toEqual(mark);
-    expect(unit).toMatchObject({ lows: [{ input, low: 10 }], finished: [input], arrivedMs: [3], closedMs: 50 });
+    expect(unit).toMatchObject({ lows: [{ input, low: 10 }], finished: [{ input, arrivedMs: 3, records: 1 }], closedMs: 50 });
     input.progress?.finish(ten);
     outbox.finishedRecord(input, 4);
     expect(close().lows).toEqual([{ input, low: 12 }]);
