@@ -6,6 +6,8 @@
  * L2  Ingress and dispatch happen only while running; a retiring life finishes what is in flight.
  * L3  Ids of inputs, invocations and units come from counters that all lives share: an answer to a former life finds nothing.
  */
+
+import { Completion } from "./completion";
 import type { EngineOptions, ModuleSpecification } from "./config/specification";
 import { Delivery } from "./delivery";
 import type { Effects } from "./effect";
@@ -20,12 +22,11 @@ import { detachTypedValue, type Reply } from "./functions/wire";
 import { Admission } from "./ingress/admission";
 import { barrierNumberIn } from "./ingress/barrier-number";
 import { type Input, Intake } from "./ingress/intake";
-import type { Progress } from "./ingress/progress";
 import type { Watermark } from "./ingress/watermarks";
 import { Windows } from "./ingress/windows";
 import { Counter } from "./model/counter";
 import { unreachable } from "./model/errors";
-import { Blame, type Message, type RecordEntry } from "./model/message";
+import { Blame, type Message } from "./model/message";
 import type { Random } from "./model/random";
 import { Timers } from "./model/timers";
 import { MeasureBook } from "./observe/measure";
@@ -95,6 +96,7 @@ export class Life {
   readonly #invoker: Invoker;
   readonly #topics = new Topics();
   readonly #delivery: Delivery;
+  readonly #completion: Completion;
   readonly #windows: Windows;
   /** Actors in dual mode; undefined where the configuration has none. */
   readonly dual: DualMode | undefined;
@@ -122,6 +124,7 @@ export class Life {
     this.restored = new Restored(this.store, this.router.homeOf);
     const wake = (delayed: Delayed) => this.#timers.add(delayed.dueMs, { kind: "delayed", delayed });
     this.#delivery = new Delivery(module, this.router, this.outbox, this.#topics, this.delayed, wake);
+    this.#completion = new Completion(this.intake, this.outbox, this.#delivery);
     this.dual = this.#dualMode();
     this.#windows = new Windows(this.intake, {
       noted: (input) => this.outbox.noted(input),
@@ -329,49 +332,10 @@ export class Life {
     if (invocation.mailbox.memory.lane === 0) this.#awaitExpiry(invocation.mailbox.memory); // A part's values expire when it is merged.
     const last = reply.sends.length === 0 && reply.delayed.length === 0;
     if (last) for (const message of invocation.batch) if (message.blame) this.outbox.output(message);
-    this.#finish(invocation.batch, effects);
+    this.#completion.finish(invocation.batch, effects);
     invocation.worker.inFlight--;
     this.router.finished(invocation.mailbox, invocation.batch, serviceMs, now);
     this.dual?.relieve(invocation.worker.queue, now);
-  }
-
-  /** The messages of a batch mostly come from one input, which is looked after once. */
-  #finish(batch: readonly Message[], effects: Effects): void {
-    let input: Input | undefined;
-    for (const message of batch) {
-      const { entry } = message;
-      if (!entry) {
-        this.outbox.settled(message);
-        continue;
-      }
-      if (input?.index !== entry.input) {
-        if (input) this.#relieved(input, effects);
-        input = this.intake.inputs.get(entry.input);
-      }
-      if (input?.progress) this.#finishRecord(input, input.progress, entry, message);
-    }
-    if (input) this.#relieved(input, effects);
-  }
-
-  #finishRecord(input: Input, progress: Progress, entry: RecordEntry, message: Message): void {
-    if (entry.copies) {
-      for (const copy of entry.copies) {
-        if (copy === message) continue;
-        // Were it left to the record, a crash between two units would run the finished copy again.
-        this.#delivery.adopt(copy, input);
-        progress.finish(entry);
-      }
-    }
-    progress.finish(entry);
-    input.finished(entry);
-    input.source.measures.outstanding--;
-    this.outbox.finishedRecord(input, message.ingressMs);
-  }
-
-  /** Some records of it are finished. */
-  #relieved(input: Input, effects: Effects): void {
-    this.intake.replace(input, effects);
-    if (input.paused.size > 0) this.intake.bound(input, effects);
   }
 
   #failed(now: number, invocation: Invocation, reason: string, retryAfterMs: number | undefined, effects: Effects): void {
