@@ -1,5 +1,5 @@
 /** The experiments in virtual time: what is compared, over what, with which seeds. SCHEDULING.md §4.4. */
-import { FINAL_SECONDS, type HotActorOptions, mixHot } from "./load";
+import { FINAL_SECONDS, type HotActorOptions, hotActor, type Load, mixHot } from "./load";
 import { type Configuration, OURS, PAPER, STATEFUN } from "./module";
 import type { Task } from "./task";
 import { PHYSICS, type Physics } from "./virtual-world";
@@ -29,7 +29,7 @@ export const ARMS = {
   edf7: "EDF, home, 7",
 } as const;
 
-const HEADLINE: Readonly<Record<string, Configuration>> = {
+export const HEADLINE: Readonly<Record<string, Configuration>> = {
   [ARMS.paper]: PAPER,
   [ARMS.statefun]: STATEFUN,
   [ARMS.ours]: OURS,
@@ -131,9 +131,9 @@ function ablation({ seeds, rates }: ExperimentOptions): Experiment {
   };
 }
 
-const HOT: Omit<HotActorOptions, "rate"> = { stateBytes: 16 * 1024, serviceMs: 10, windowMs: 1_000, seconds: 30 };
+export const HOT: Omit<HotActorOptions, "rate"> = { stateBytes: 16 * 1024, serviceMs: 10, windowMs: 1_000, seconds: 30 };
 /** One slot does at most 100 messages of 10 ms in a second. */
-const ONE_SLOT_RATE = 100;
+export const ONE_SLOT_RATE = 100;
 export const HOT_SLOTS = [1, 2, 4, 8, 16, 32] as const;
 export const HOT_ARMS = { dual: "dual mode", exclusive: "exclusive" } as const;
 
@@ -171,10 +171,61 @@ function oneHotActor({ seeds }: ExperimentOptions): Experiment {
   };
 }
 
+/** Barriers of one actor with so many lessees, its windows long enough for the largest state. */
+export const BARRIER_LESSEES = [1, 2, 4, 8] as const;
+export const BARRIER_BYTES = [1_024, 16 * 1_024, 64 * 1_024, 256 * 1_024, MIB, 4 * MIB, 16 * MIB] as const;
+export const lesseesArm = (lessees: number): string => `${lessees} ${lessees === 1 ? "lessee" : "lessees"}`;
+
+/** Short: a state of megabytes goes to the function and back with every message. Its target is far away, so that no gate is closed. */
+export function barrierLoad(stateBytes: number): Load {
+  const large = stateBytes >= MIB;
+  const load = hotActor({ rate: large ? 20 : 100, seconds: large ? 20 : 30, stateBytes, serviceMs: 5 });
+  return { ...load, applications: load.applications.map((each) => ({ ...each, sloMs: 60_000 })), warmSeconds: 2, tailSeconds: 0 };
+}
+
+/** States at which leases pay, and at which they do not: with the gate, satisfaction is never worse than without leases. */
+const GATE_BYTES = [16 * 1_024, 256 * 1_024, MIB, 4 * MIB, 16 * MIB] as const;
+export const GATE_ARMS = { leased: "leases", aligned: "no leases" } as const;
+const GATE_SECONDS = 40;
+const GATE_SEEDS = 5;
+
+function barriers({ seeds }: ExperimentOptions): Experiment {
+  const id = "e5";
+  const configurations: Record<string, Configuration> = {};
+  const tasks: Task[] = [];
+  for (const lessees of BARRIER_LESSEES) {
+    const arm = lesseesArm(lessees);
+    const configuration: Configuration = { ...OURS, policy: "spread", replicas: lessees + 1, maxLessees: lessees };
+    configurations[arm] = configuration;
+    for (const stateBytes of BARRIER_BYTES) {
+      const [seed = 1] = seeds;
+      tasks.push({ kind: "run", experiment: id, arm, x: stateBytes, load: barrierLoad(stateBytes), configuration, seed });
+    }
+  }
+  for (const [scaling, arm] of Object.entries(GATE_ARMS)) {
+    const configuration: Configuration = { ...OURS, scaling: scaling as "leased" | "aligned" };
+    configurations[arm] = configuration;
+    for (const latencyStateBytes of GATE_BYTES) {
+      for (const seed of seeds.slice(0, GATE_SEEDS)) {
+        const load = mixHot({ rate: ABLATION_RATE, seconds: GATE_SECONDS, latencyStateBytes });
+        tasks.push({ kind: "run", experiment: id, arm, x: latencyStateBytes, load, configuration, seed });
+      }
+    }
+  }
+  return {
+    id,
+    title: "barriers against state size and lessees, and the gate",
+    tasks,
+    configurations,
+    notes: { ...PHYSICS_NOTES, seconds: GATE_SECONDS },
+  };
+}
+
 const DEFINED: Readonly<Record<string, (options: ExperimentOptions) => Experiment>> = {
   e1: headline,
   e3: ablation,
   e4: oneHotActor,
+  e5: barriers,
 };
 
 export const EXPERIMENTS: readonly string[] = Object.keys(DEFINED);

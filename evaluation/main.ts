@@ -2,7 +2,9 @@
 import { availableParallelism } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
 import { EXPERIMENTS, type Experiment, experimentOf } from "./experiments";
+import { numbers, range } from "./number-list";
 import { performAll } from "./pool";
+import { performReal, REAL_EXPERIMENTS } from "./real";
 import { writeReport } from "./report";
 import { saveResults } from "./results";
 import type { Outcome } from "./task";
@@ -13,6 +15,14 @@ interface SimulationFlags {
   readonly rates: readonly number[];
   readonly out: string;
   readonly jobs: number;
+}
+
+interface RealFlags {
+  readonly experiment: readonly string[];
+  readonly seeds: readonly number[];
+  readonly rates: readonly number[];
+  readonly seconds: number;
+  readonly out: string;
 }
 
 const OUT = "docs/evaluation";
@@ -30,6 +40,15 @@ async function main(): Promise<void> {
     .option("--jobs <n>", "processes", whole, Math.max(1, availableParallelism() - 1))
     .action(simulateAll);
   program
+    .command("real")
+    .description("with Kafka, routers and HTTP functions on this machine, which should do nothing else")
+    .requiredOption("--experiment <ids>", `of ${Object.keys(REAL_EXPERIMENTS).join(", ")}`, names)
+    .option("--seeds <range>", "such as 1-5", numbers, range(1, 5))
+    .option("--rates <list>", "of mix-hot, records per second and partition", numbers, [30, 36])
+    .option("--seconds <n>", "length of a run of mix-hot", whole, 120)
+    .option("--out <folder>", "where results and plots go", OUT)
+    .action(measureAll);
+  program
     .command("report")
     .description("tables and plots anew, from the results that are there")
     .option("--out <folder>", "where results and plots are", OUT)
@@ -46,6 +65,16 @@ async function simulateAll({ experiment, seeds, rates, out, jobs }: SimulationFl
     const { configurations, notes } = chosen;
     console.log(`written to ${saveResults(out, { experiment: id, seeds, configurations, notes, outcomes })}`);
     refuseWrongTotals(chosen, outcomes);
+  }
+  writeReport(REPORT, out);
+}
+
+async function measureAll({ experiment, seeds, rates, seconds, out }: RealFlags): Promise<void> {
+  for (const id of experiment) {
+    const results = await performReal(id, { seeds, rates, seconds });
+    console.log(`written to ${saveResults(out, results)}`);
+    const wrong = results.outcomes.filter(({ faults }) => faults > 0);
+    if (wrong.length > 0) throw new Error(`totals are wrong in ${wrong.length} runs: ${wrong[0]?.firstFault}`);
   }
   writeReport(REPORT, out);
 }
@@ -77,28 +106,16 @@ function names(text: string): string[] {
   return text.split(",").map((each) => each.trim());
 }
 
-function range(from: number, to: number): number[] {
-  return Array.from({ length: to - from + 1 }, (_, index) => from + index);
-}
-
-/** `1-5,8`. */
-export function numbers(text: string): number[] {
-  const parts = text.split(",").flatMap((part) => {
-    const ends = part.split("-").map(Number);
-    if (ends.length > 2 || ends.some((end) => !Number.isFinite(end)) || part.trim() === "")
-      throw new InvalidArgumentError("expected numbers, such as 1-20 or 24,30");
-    return range(ends[0] as number, ends.at(-1) as number);
-  });
-  return parts;
-}
-
 function whole(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("expected a whole number from 1");
   return value;
 }
 
-main().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : String(error));
-  process.exitCode = 1;
-});
+main().then(
+  () => process.exit(),
+  (error: unknown) => {
+    console.error(error instanceof Error ? error.message : String(error));
+    process.exit(1);
+  },
+);

@@ -1,5 +1,7 @@
 /** One point of an experiment, as data: it is done in whatever process takes it, and its outcome is kept as it is. */
+import { Capacity } from "./capacity";
 import { type HotActorOptions, hotActor } from "./load";
+import type { ApplicationResult } from "./metrics";
 import type { Configuration } from "./module";
 import { type Run, simulate } from "./sim";
 
@@ -52,33 +54,32 @@ export function perform(task: Task): Outcome {
 
 function performRun({ experiment, arm, x, ...run }: RunTask): Outcome {
   const { values, faults, applications } = simulate(run);
-  const latenciesMs = Object.fromEntries(
-    applications.map(({ name, latenciesMs: each }) => [
-      name,
-      each.map((latency) => (latency === null ? null : Math.round(latency))),
-    ]),
-  );
-  const [firstFault] = faults;
-  const outcome = { experiment, arm, x, seed: run.seed, values, faults: faults.length, latenciesMs };
-  return firstFault === undefined ? outcome : { ...outcome, firstFault };
+  return { experiment, arm, x, seed: run.seed, values, ...faultsOf(faults), latenciesMs: latenciesOf(applications) };
 }
 
-/** By halving: satisfaction falls with the rate. */
 function performCapacity({ experiment, arm, x, configuration, seed, load, target, fromRate, toRate }: CapacityTask): Outcome {
-  let possible = fromRate;
-  let impossible = toRate;
+  const capacity = new Capacity(fromRate, toRate, PRECISION);
   let faults: readonly string[] = [];
   let values: Readonly<Record<string, number>> = {};
-  while (impossible - possible > PRECISION * possible) {
-    const rate = Math.sqrt(possible * impossible);
+  for (let rate = capacity.next; rate !== undefined; rate = capacity.next) {
     const result = simulate({ load: hotActor({ ...load, rate }), configuration, seed });
     faults = [...faults, ...result.faults];
-    if ((result.values.latency ?? 0) >= target) {
-      possible = rate;
-      values = result.values;
-    } else impossible = rate;
+    const satisfied = (result.values.latency ?? 0) >= target;
+    if (satisfied) values = result.values;
+    capacity.tell(rate, satisfied);
   }
-  const outcome = { experiment, arm, x, seed, values: { ...values, rate: possible }, faults: faults.length };
+  return { experiment, arm, x, seed, values: { ...values, rate: capacity.found }, ...faultsOf(faults) };
+}
+
+/** How many there are, and the first. */
+export function faultsOf(faults: readonly string[]): Pick<Outcome, "faults" | "firstFault"> {
   const [firstFault] = faults;
-  return firstFault === undefined ? outcome : { ...outcome, firstFault };
+  return firstFault === undefined ? { faults: 0 } : { faults: faults.length, firstFault };
+}
+
+/** Whole milliseconds are fine enough to keep. */
+export function latenciesOf(applications: readonly ApplicationResult[]): NonNullable<Outcome["latenciesMs"]> {
+  return Object.fromEntries(
+    applications.map(({ name, latenciesMs }) => [name, latenciesMs.map((each) => (each === null ? null : Math.round(each)))]),
+  );
 }
