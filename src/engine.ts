@@ -14,9 +14,12 @@ import { Heritage, Life } from "./life";
 import { ProtocolError, unreachable } from "./model/errors";
 import { Random } from "./model/random";
 import { Timers } from "./model/timers";
+import type { ActorList, ActorQuery, Explanation } from "./observe/actor-status";
 import type { Measures, ShardStatus } from "./observe/measure";
 import type { EndpointStatus, InputStatus } from "./observe/status";
 import type { PolicyModules } from "./router/applications";
+import { actorList } from "./scaling/actor-view";
+import { explanation } from "./scaling/explanation";
 import { CLAIM_AGAIN_MS, type OwnershipEvent, STEP_RETRY_MS, Tenure } from "./scaling/tenure";
 
 /** What a timer is about; whoever takes it looks whether it still means something. */
@@ -321,6 +324,23 @@ export class Engine {
     });
     const endpoints = router.endpoints.map((each) => each.status);
     return { phase: this.tenure.phase.kind, assigned: this.#assignedOnce, shards, inputs: intake.view(), endpoints };
+  }
+
+  /** The busiest actors in dual mode; undefined: no such function in dual mode has had any. */
+  actors(query: ActorQuery): ActorList | undefined {
+    const types = [...(this.#life.dual?.types ?? [])];
+    const wanted = types.filter(({ type }) => query.function === undefined || type.typename === query.function);
+    return wanted.length === 0 && query.function !== undefined ? undefined : actorList(wanted, query);
+  }
+
+  /** One actor in plain words; undefined: no such function has been called. */
+  explain(now: number, typename: string, id: string): Explanation | undefined {
+    const { router, intake, dual } = this.#life;
+    // `router.type` would remember whatever name people try.
+    const type = router.functionTypes.find((each) => each.typename === typename);
+    if (!type) return undefined;
+    const runs = (shard: number) => this.tenure.shards.has(shard);
+    return explanation({ router, intake, channelsOf: (ingress) => dual?.channelsOf(ingress) ?? [], runs }, type, id, now);
   }
 
   /** Since when the unit that is being committed waits for its outcome. */

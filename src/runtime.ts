@@ -11,6 +11,7 @@ import type { Event } from "./event";
 import { version } from "./fs-version";
 import { type Endpoints, openEndpoints } from "./functions/http-endpoint";
 import { InvariantError, unreachable } from "./model/errors";
+import type { ActorList, ActorQuery, Explanation } from "./observe/actor-status";
 import { openAdmin } from "./observe/http-admin";
 import type { Log } from "./observe/log";
 import type { Measures } from "./observe/measure";
@@ -200,6 +201,14 @@ export class Runtime implements AdminSources {
       remainingRecords: each.phase === "restoring" ? remaining.get(each.shard) : 0,
     }));
     return { ...view, group, router, version, startedAtMs: this.#startedMs, nowMs, shards };
+  }
+
+  actors(query: ActorQuery): ActorList | undefined {
+    return this.engine.actors(query);
+  }
+
+  explain(typename: string, id: string): Explanation | undefined {
+    return this.engine.explain(this.#clock.now(), typename, id);
   }
 
   signs(): LifeSigns {

@@ -1,5 +1,5 @@
 /**
- * The admin server: /healthz, /readyz, /metrics, /v1/status. It reads and never writes.
+ * The admin server: /healthz, /readyz, /metrics, /v1/… (admin-views.ts). It reads and never writes.
  *
  * The port is open at once, for probes; Express and the Prometheus client (0.1 s to load) come with the first question.
  */
@@ -7,8 +7,9 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Express, NextFunction, Request, Response } from "express";
 import { ConfigError } from "../model/errors";
+import { actorQuery, applicationsView, explainQuery, paths, statusView, unknownFunction } from "./admin-views";
 import { metricsText } from "./metrics";
-import { type AdminSources, ailments, type RouterStatus, readiness } from "./status";
+import { type AdminSources, ailments, readiness } from "./status";
 
 export interface Admin {
   readonly port: number;
@@ -84,8 +85,25 @@ function appOf(sources: AdminSources): Express {
   app.get("/v1/status", (_request, response) => {
     response.json(statusView(sources));
   });
+  app.get("/v1/applications", (_request, response) => {
+    response.json(applicationsView(sources.measures()));
+  });
+  app.get("/v1/actors", (request, response) => {
+    const query = actorQuery(request.query);
+    if ("error" in query) return void response.status(400).json(query);
+    const list = sources.actors(query);
+    if (list) response.json(list);
+    else
+      response.status(404).json({ error: unknownFunction(query.function ?? "", sources.measures().dualTypes, "in dual mode ") });
+  });
+  app.get("/v1/explain", (request, response) => {
+    const query = explainQuery(request.query);
+    if ("error" in query) return void response.status(400).json(query);
+    const explanation = sources.explain(query.function, query.id);
+    if (explanation) response.json(explanation);
+    else response.status(404).json({ error: unknownFunction(query.function, sources.measures().functions, "") });
+  });
   app.use((request: Request, response: Response) => {
-    const paths = ["/healthz", "/readyz", "/metrics", "/v1/status"];
     response.status(404).json({ error: `there is nothing at ${request.method} ${request.path}`, paths });
   });
   app.use((error: unknown, _request: Request, response: Response, next: NextFunction) => {
@@ -93,41 +111,4 @@ function appOf(sources: AdminSources): Express {
     else response.status(500).json({ error: error instanceof Error ? error.message : String(error) });
   });
   return app;
-}
-
-function statusView(sources: AdminSources): object {
-  const status: RouterStatus = sources.status();
-  const { units, functions, applications, actors, stateBytes, delayed, mailboxBytes, inflight } = sources.measures();
-  const { nowMs, startedAtMs, ...rest } = status;
-  return {
-    ...rest,
-    uptimeMs: Math.max(0, Math.round(nowMs - startedAtMs)),
-    ready: readiness(status).ready,
-    units: {
-      committed: units.committed,
-      failed: units.failed,
-      records: units.records,
-      bytes: units.bytes,
-      lastCommitAt: units.lastCommitMs === 0 ? null : new Date(units.lastCommitMs).toISOString(),
-    },
-    functions: functions.map((each) => ({
-      function: each.typename,
-      in: each.in,
-      failures: each.failures,
-      inFlight: each.inflight,
-      backlog: each.backlog,
-      retrying: each.retrying,
-    })),
-    applications: applications.map(({ name, met, missed, missedAll }) => ({
-      application: name,
-      met,
-      missed,
-      attainment: met + missedAll === 0 ? null : met / (met + missedAll),
-    })),
-    actors,
-    stateBytes,
-    delayed,
-    mailboxBytes,
-    inFlight: inflight,
-  };
 }

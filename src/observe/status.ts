@@ -2,6 +2,7 @@
  * What a router tells about itself, and what follows from it: is it alive, is it ready. Times are ms since 1970.
  * The runtime supplies the facts; nothing here asks a clock.
  */
+import type { ActorList, ActorQuery, Explanation } from "./actor-status";
 import type { Measures, ShardStatus } from "./measure";
 
 /** What `openAdmin` and the metrics read, each time somebody asks. They must be cheap: they run on the router's loop. */
@@ -9,6 +10,10 @@ export interface AdminSources {
   measures(): Measures;
   status(): RouterStatus;
   signs(): LifeSigns;
+  /** undefined: the function that is asked for has no actors in dual mode. */
+  actors(query: ActorQuery): ActorList | undefined;
+  /** undefined: no such function has been called. */
+  explain(typename: string, id: string): Explanation | undefined;
 }
 
 export interface RouterStatus {

@@ -14,7 +14,7 @@ import type { Message } from "../model/message";
 /** `ingress NUL topic NUL partition` of an ingress partition, `namespace/type/id` of an actor. */
 export type Channel = string;
 
-interface Head {
+export interface Head {
   readonly message: Message;
   readonly barrier: number;
 }
@@ -36,6 +36,11 @@ export class Alignment {
     let least = Number.POSITIVE_INFINITY;
     for (const { barrier } of this.#heads.values()) least = Math.min(least, barrier);
     return least;
+  }
+
+  /** By channel. */
+  get heads(): ReadonlyMap<Channel, Head> {
+    return this.#heads;
   }
 
   blocks(channel: Channel): boolean {

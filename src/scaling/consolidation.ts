@@ -25,6 +25,8 @@ export class Consolidation {
   /** Distance of the lanes that are merged in this round; beyond all lanes: finished. */
   #step = 1;
   #attempt = 0;
+  /** Why the router could not merge, the last time; empty: it could. */
+  failure = "";
   /** By the lane that takes the part. */
   readonly #asked = new Map<Mailbox, Mailbox>();
 
@@ -46,9 +48,11 @@ export class Consolidation {
     while (this.#asked.size === 0 && this.#step < this.lanes.length) {
       try {
         this.#round(now);
+        this.failure = "";
       } catch (error) {
         if (!(error instanceof ProtocolError)) throw error;
         this.#attempt++;
+        this.failure = error.message;
         return this.host.failed(error.message, this.#attempt, now);
       }
       if (this.#asked.size === 0) this.#step *= 2;

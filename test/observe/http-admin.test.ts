@@ -1,7 +1,7 @@
 import net, { type AddressInfo } from "node:net";
 import { ConfigError } from "../../src/model/errors";
 import { type Admin, openAdmin } from "../../src/observe/http-admin";
-import { SampleRouter, shard } from "./samples";
+import { hotActor, hotExplanation, SampleRouter, shard } from "./samples";
 
 let admin: Admin;
 let router: SampleRouter;
@@ -106,12 +106,91 @@ test("/v1/status tells what runs where", async () => {
   });
 });
 
+test("/v1/status sums what functions in dual mode do", async () => {
+  Object.assign(router.campaign, { leasesGranted: 5, lessees: 2, held: 4, heldBytes: 1_200, sections: 3 });
+  router.campaign.leasesEnded.barrier = 3;
+  const { dualFunctions } = JSON.parse((await get("/v1/status")).text);
+  expect(dualFunctions).toEqual([
+    {
+      function: "shop/campaign",
+      leasesGranted: 5,
+      leasesEnded: { barrier: 3, critical: 0, idle: 0, policy: 0, recovery: 0 },
+      forwarded: 0,
+      sections: 3,
+      criticalMessages: 0,
+      lateBarriers: 0,
+      mergeFailures: 0,
+      controlMessages: 0,
+      lessees: 2,
+      held: 4,
+      heldBytes: 1_200,
+    },
+  ]);
+});
+
+test("/v1/applications tells attainment, causes of misses and what was left at dispatch", async () => {
+  router.fraud.met = 3;
+  router.fraud.missed.barrier = 1;
+  for (const ms of [-20_000, 5, 7, 20_000]) router.fraud.laxityMs.observe(ms);
+  const reply = await get("/v1/applications");
+  expect(reply.status).toBe(200);
+  const [fraud] = JSON.parse(reply.text).applications;
+  expect(fraud).toMatchObject({
+    application: "fraud",
+    met: 3,
+    missed: { key: 0, slot: 0, barrier: 1, retry: 0, function: 0, commit: 0 },
+    attainment: 0.75,
+    laxity: { count: 4, meanMs: 3 },
+  });
+  expect(fraud.laxity.buckets.filter((each: { count: number }) => each.count > 0)).toEqual([
+    { fromMs: null, toMs: -10_000, count: 1 },
+    { fromMs: 0, toMs: 10, count: 2 },
+    { fromMs: 10_000, toMs: null, count: 1 },
+  ]);
+});
+
+test("/v1/actors asks for the busiest, of one function or of all", async () => {
+  const reply = await get("/v1/actors?function=shop/campaign&top=3&by=held");
+  expect([reply.status, JSON.parse(reply.text)]).toEqual([200, { live: 1, actors: [hotActor] }]);
+  expect(router.query).toEqual({ function: "shop/campaign", top: 3, by: "held" });
+  await get("/v1/actors");
+  expect(router.query).toEqual({ function: undefined, top: 20, by: "lessees" });
+  await get("/v1/actors?top=5000");
+  expect(router.query?.top).toBe(200);
+});
+
+test.each([
+  ["/v1/actors?top=0", 400, "top: expected a number from 1 to 200"],
+  ["/v1/actors?top=many", 400, "top: expected a number from 1 to 200"],
+  ["/v1/actors?by=size", 400, "by: expected lessees or held"],
+  ["/v1/actors?function=a/b&function=c/d", 400, "function is given more than once"],
+  [
+    "/v1/actors?function=shop/none",
+    404,
+    "no function shop/none in dual mode has had a message on this router since it started; there are shop/campaign",
+  ],
+  ["/v1/explain?function=shop/campaign", 400, "expected one function and one id: /v1/explain?function=namespace/name&id=the-id"],
+  [
+    "/v1/explain?function=shop/none&id=a",
+    404,
+    'no function shop/none has had a message on this router since it started; there are shop/"counter"',
+  ],
+])("%s is %i and says why", async (path, status, error) => {
+  const reply = await get(path);
+  expect([reply.status, JSON.parse(reply.text)]).toEqual([status, { error }]);
+});
+
+test("/v1/explain tells of one actor, whatever its id", async () => {
+  const reply = await get(`/v1/explain?function=shop/campaign&id=${encodeURIComponent("ä/b c&d")}`);
+  expect([reply.status, JSON.parse(reply.text)]).toEqual([200, { ...hotExplanation, id: "ä/b c&d" }]);
+});
+
 test("other paths say what there is", async () => {
   const reply = await get("/status");
   expect(reply.status).toBe(404);
   expect(JSON.parse(reply.text)).toEqual({
     error: "there is nothing at GET /status",
-    paths: ["/healthz", "/readyz", "/metrics", "/v1/status"],
+    paths: ["/healthz", "/readyz", "/metrics", "/v1/status", "/v1/applications", "/v1/actors", "/v1/explain"],
   });
 });
 
@@ -119,7 +198,7 @@ test("a source that throws is a 500 with its message, for any page, and ends not
   router.measures = () => {
     throw new Error("no measures yet");
   };
-  for (const path of ["/metrics", "/v1/status"]) {
+  for (const path of ["/metrics", "/v1/status", "/v1/applications"]) {
     const reply = await get(path);
     expect([reply.status, JSON.parse(reply.text)]).toEqual([500, { error: "no measures yet" }]);
   }

@@ -1,4 +1,5 @@
 /** A router to tell about: three shards, two ingress topics, one function type. */
+import type { ActorList, ActorQuery, ActorStatus, Explanation } from "../../src/observe/actor-status";
 import { DualMeasures } from "../../src/observe/dual-measures";
 import { ApplicationMeasures, FunctionMeasures, type Measures, SourceMeasures, UnitMeasures } from "../../src/observe/measure";
 import type { AdminSources, LifeSigns, RouterStatus, ShardProgress } from "../../src/observe/status";
@@ -71,9 +72,36 @@ export const runningStatus: RouterStatus = {
   ],
 };
 
+export const hotActor: ActorStatus = {
+  function: "shop/campaign",
+  id: "42",
+  phase: "aligning",
+  epoch: 6,
+  doneBarrier: 16,
+  section: null,
+  waiting: 9,
+  held: 4,
+  heads: [{ channel: "shop/clicks/clicks/0", barrier: 17, since: "2026-11-21T11:59:59.000Z" }],
+  headsAll: 1,
+  lessees: [{ lane: 1, replica: null, forwarded: 31, applied: 30, partBytes: 23, since: "2026-11-21T11:59:58.000Z" }],
+};
+
+export const hotExplanation: Explanation = {
+  function: "shop/campaign",
+  id: "42",
+  shard: 3,
+  mode: "dual",
+  doing: ["it runs what comes before barrier 17, and waits for that barrier"],
+  waitsFor: ["barrier 17, for 1.0 s: nothing yet from shop/clicks/clicks/1"],
+  lessees: { verdict: "max", text: "it has as many as maxLessees allows, 1", numbers: { maxLessees: 1 } },
+  actor: hotActor,
+};
+
 export class SampleRouter implements AdminSources {
   now: RouterStatus = runningStatus;
   life: LifeSigns = wellSigns;
+  /** What was asked last. */
+  query: ActorQuery | undefined;
   readonly counter = new FunctionMeasures('shop/"counter"');
   readonly orders = new SourceMeasures("shop/orders", "orders");
   readonly fraud = new ApplicationMeasures("fraud");
@@ -102,5 +130,12 @@ export class SampleRouter implements AdminSources {
   }
   signs(): LifeSigns {
     return this.life;
+  }
+  actors(query: ActorQuery): ActorList | undefined {
+    this.query = query;
+    return query.function === undefined || query.function === hotActor.function ? { live: 1, actors: [hotActor] } : undefined;
+  }
+  explain(typename: string, id: string): Explanation | undefined {
+    return typename === hotActor.function ? { ...hotExplanation, id } : undefined;
   }
 }

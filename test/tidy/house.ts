@@ -42,6 +42,7 @@ export const SHARED_FILES: readonly string[] = [
   "observe/measure",
   "observe/dual-measures",
   "observe/status",
+  "observe/actor-status",
   "observe/log",
 ];
 
