@@ -265,3 +265,29 @@ test.each<[string, WatermarkSpecification["time"], string[]]>([
     { numRuns: 40 },
   );
 });
+
+describe("what was found once", () => {
+  const produce = (at: number, skewMs = 0): Step => ({ produce: at, key: "a", skewMs });
+  const deliver = (at: number): Step => ({ deliver: at, count: 1 });
+  const serve: Step = { serve: 0, fails: false };
+  const advance = (advanceMs: number): Step => ({ advanceMs });
+
+  function played(clicks: Clicks, ...steps: readonly Step[]): Clicks {
+    for (const each of steps) clicks.play(each);
+    clicks.end();
+    return clicks;
+  }
+
+  it("a consolidation within a window does not pass over its end", () => {
+    const steps = [produce(0), deliver(0), produce(1, -1_500), deliver(1), advance(5), produce(0, 900), produce(1, 900)];
+    const clicks = played(new Clicks(), ...steps);
+    expect(clicks.told.map(({ end }) => end)).toEqual([999_000, 1_001_000]);
+  });
+
+  it("an idle timer of an actor that was forgotten does not forget the one that came after it", () => {
+    const first = [produce(1), deliver(1), advance(1_300), produce(0), deliver(0), serve, serve, serve, serve];
+    const second = [advance(1_300), produce(0), produce(0), serve, deliver(0), advance(1_300)];
+    const clicks = played(new Clicks("arrival"), ...first, ...second);
+    expect(clicks.toldIds).toEqual(clicks.allIds);
+  });
+});

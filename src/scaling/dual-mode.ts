@@ -140,6 +140,7 @@ export class DualMode implements ActorHost {
 
   /** Nothing of it is worth keeping in memory, or soon will not be. */
   rests(actor: DualActor, now: number): void {
+    if (actor.forgotten) return; // Its address may have another actor by now.
     const { leaseIdleMs } = this.parts.options;
     if (actor.leases.length > 0 && !actor.idleAwaited) {
       actor.idleAwaited = true;
