@@ -27,6 +27,7 @@ import { Consolidation } from "./consolidation";
 import { type ControlMessage, encodeControl, type PartState } from "./control";
 import { type ActorHost, DualActor } from "./dual-actor";
 import { DualType } from "./dual-type";
+import { Heads } from "./heads";
 import { Lanes } from "./lanes";
 import { Lease } from "./lease";
 import { windowEndMessage } from "./made-message";
@@ -75,8 +76,7 @@ export class DualMode implements ActorHost {
   readonly #merging: Merging;
   readonly #records = new Map<string, ActorRecord>();
   readonly #channels = new Map<number, Channel>();
-  /** How many actors have a head of this channel. */
-  readonly #blocked = new Map<Channel, number>();
+  readonly #heads = new Heads();
   /** Of what could not be reported at once. */
   #reports: Effects = [];
   heldBytes = 0;
@@ -227,17 +227,18 @@ export class DualMode implements ActorHost {
   }
 
   headed(actor: DualActor, channel: Channel, change: 1 | -1, now: number): void {
-    const count = (this.#blocked.get(channel) ?? 0) + change;
-    if (count > 0) this.#blocked.set(channel, count);
-    else this.#blocked.delete(channel);
+    this.#heads.changed(actor, channel, change);
     if (change < 0 || actor.alarmed) return;
     actor.alarmed = true;
     this.#timers.add(now + ALARM_MS, { kind: "alarm", actor, sinceMs: actor.alignment.sinceMs });
   }
 
-  /** This input has brought somebody a barrier that others have not reached: it may be paused without holding that up. */
-  readonly #synced = (input: Input): boolean =>
-    input.source.watermark?.ahead(input) || this.#blocked.has(this.#inputChannel(input.index));
+  /** This input has shown a barrier that others have not, and nobody waits for more of it: it may be paused without holding anything up. */
+  readonly #synced = (input: Input): boolean => {
+    const channel = this.#inputChannel(input.index);
+    const { watermark } = input.source;
+    return !this.#heads.awaited(channel) && (watermark ? watermark.ahead(input) : this.#heads.brought(channel));
+  };
 
   late(actor: DualActor, message: Message, barrier: number): void {
     actor.type.measures.lateBarriers++;
