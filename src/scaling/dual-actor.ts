@@ -61,7 +61,7 @@ export interface ActorHost {
   /** Its record is written with the open unit. */
   remember(actor: DualActor): void;
   /** A barrier whose number is done already: it runs by itself. */
-  late(actor: DualActor, message: Message, barrier: number): void;
+  late(actor: DualActor, barrier: number): void;
   /** It has nothing to do: it may be dropped. */
   rests(actor: DualActor, now: number): void;
 }
@@ -165,7 +165,7 @@ export class DualActor implements LaneOwner {
       host.headed(this, channel, 1, now);
       return this.next(now);
     }
-    if (barrier >= 0) host.late(this, message, barrier);
+    if (barrier >= 0) host.late(this, barrier);
     this.#begin("critical", -1, [message], now, now);
   }
 

@@ -22,6 +22,7 @@ import type { BarrierMoment, FunctionType, LaneOwner, Mailbox, Router, Shares, W
 import { actorKey } from "../state/changelog";
 import { Memory, memoryBytes, type StateStore } from "../state/store";
 import { type ActorRecord, decodeActorRecord, encodeActorRecord } from "./actor-record";
+import { ActorReports } from "./actor-reports";
 import type { Channel } from "./alignment";
 import { Consolidation } from "./consolidation";
 import { type ControlMessage, encodeControl, type PartState } from "./control";
@@ -77,8 +78,7 @@ export class DualMode implements ActorHost {
   readonly #records = new Map<string, ActorRecord>();
   readonly #channels = new Map<number, Channel>();
   readonly #heads = new Heads();
-  /** Of what could not be reported at once. */
-  #reports: Effects = [];
+  readonly #reports = new ActorReports();
   heldBytes = 0;
 
   constructor(private readonly parts: DualModeParts) {
@@ -240,10 +240,9 @@ export class DualMode implements ActorHost {
     return !this.#heads.awaited(channel) && (watermark ? watermark.ahead(input) : this.#heads.brought(channel));
   };
 
-  late(actor: DualActor, message: Message, barrier: number): void {
+  late(actor: DualActor, barrier: number): void {
     actor.type.measures.lateBarriers++;
-    const text = `${addressText(message.target)}: a critical message of barrier ${barrier} came after that barrier was done; it runs by itself`;
-    this.#reports.push({ kind: "report", level: "warn", text });
+    this.#reports.lateBarrier(actor, barrier);
   }
 
   // ── watermarks ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -285,6 +284,7 @@ export class DualMode implements ActorHost {
     const reason = `a message would have missed its latest start on ${actor.leases.length} lanes`;
     const replica = worker?.index ?? 0;
     this.#control(actor, { kind: "lease_granted", actor: lessor.address, epoch: actor.epoch, atMs: now, lane, replica, reason });
+    this.#reports.leaseGranted(actor, lease, reason);
     return lease;
   };
 
@@ -311,10 +311,12 @@ export class DualMode implements ActorHost {
     if (queue.load) this.#lanes.relieve(queue, now);
   }
 
-  leaseEnded(actor: DualActor, { lane }: Lease, reason: SectionReason, now: number): void {
+  leaseEnded(actor: DualActor, lease: Lease, reason: SectionReason, now: number): void {
+    const { lane } = lease;
     actor.type.measures.lessees--;
     actor.type.measures.leasesEnded[reason]++;
     this.#control(actor, { kind: "lease_ended", actor: actor.lessor.address, epoch: actor.epoch, atMs: now, lane, reason });
+    this.#reports.leaseEnded(actor, lease, reason, now);
   }
 
   // ── sections ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -336,8 +338,7 @@ export class DualMode implements ActorHost {
     actor.type.measures.mergeFailures++;
     const pauseMs = this.parts.pauseMs(attempt);
     this.#timers.add(now + pauseMs, { kind: "merge", actor });
-    const text = `${addressText(actor.lessor.address)}: its partial states cannot be merged: ${reason}; attempt ${attempt}, next in ${Math.round(pauseMs)} ms; nothing of it runs until then`;
-    this.#reports.push({ kind: "report", level: "error", text, fields: { function: actor.type.type.typename, attempt } });
+    this.#reports.mergeFailed(actor, reason, attempt, pauseMs);
   };
 
   sectionMoved(actor: DualActor, moment: BarrierMoment, section: Section, now: number): void {
@@ -410,13 +411,16 @@ export class DualMode implements ActorHost {
   /** D1. Why what was found in the log cannot be taken up, or undefined. */
   restore(restored: RestoredActors, now: number): string | undefined {
     for (const { typename, id, value } of restored.actors) this.#records.set(`${typename}\0${id}`, decodeActorRecord(value));
+    let found = 0;
     for (const { typename, id, parts } of restored.parts()) {
       const type = this.parts.router.type(typename);
       if (!type?.dual) return strandedText(typename, id);
       const actor = this.parts.router.mailbox(type, id).owner as DualActor;
       for (const part of parts.values()) this.#adopt(actor, actor.lessor.worker, this.parts.store.counted(part, now), now);
       actor.consolidate("recovery", now);
+      found++;
     }
+    this.#reports.recovered(found);
     return undefined;
   }
 
@@ -426,9 +430,7 @@ export class DualMode implements ActorHost {
   settle(effects: Effects): void {
     const { intake, options } = this.parts;
     intake.boundHeld(this.heldBytes > options.heldBytesMax, this.#synced, effects);
-    if (this.#reports.length === 0) return;
-    effects.push(...this.#reports);
-    this.#reports = [];
+    this.#reports.tell(effects);
   }
 
   wakeUp(now: number): void {
@@ -470,9 +472,7 @@ export class DualMode implements ActorHost {
       return;
     }
     const missing = actor.alignment.missing(actor.type.upstreams, actor.seen, this.channelsOf);
-    const named = missing.slice(0, 5).map((channel) => channel.replaceAll("\0", "/"));
-    const text = `${addressText(actor.lessor.address)} has waited ${ALARM_MS / 1000} s for barrier ${actor.alignment.least}; nothing yet from ${named.join(", ") || "its watermark"}${missing.length > 5 ? ` and ${missing.length - 5} more` : ""}; ${actor.holding} messages are held`;
-    this.#reports.push({ kind: "report", level: "warn", text });
+    this.#reports.barrierAwaited(actor, missing, ALARM_MS);
   }
 }
 

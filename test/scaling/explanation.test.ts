@@ -333,6 +333,50 @@ describe("why an actor has no lessee, or no more", () => {
   });
 });
 
+describe("what the log tells", () => {
+  const told = (driver: EngineDriver, level: string) =>
+    driver.effects.flatMap((effect) => (effect.kind === "report" && effect.level === level ? effect.text : []));
+
+  test("leases, for those who look closely", () => {
+    const world = new World().warm().flood();
+    const { length } = world.explain().actor?.lessees ?? [];
+    world.close("a").work(20);
+    const lines = told(world.driver, "debug");
+    expect(lines.filter((line) => /^ex\/fn\/a: lessee \d opened: a message would have missed/.test(line)).length).toBe(length);
+    expect(lines.filter((line) => /^ex\/fn\/a: lessee \d ended \(critical\) after \d+ ms/.test(line)).length).toBe(length);
+  });
+
+  test("a barrier that is waited for too long, with what is missing", () => {
+    const closings = { kind: "ingress", ingress: "ex/closing", partitions: "all" } as const;
+    const barrier = { kind: "json", path: ["n"] } as const;
+    const world = new World({ closing: 2, function: { series: "window", barrier, upstreams: [closings] } }).warm();
+    world.close("a", '{"n":17}').driver.advance(10_000);
+    expect(told(world.driver, "warn")).toEqual([
+      "ex/fn/a: it has waited 10 s for barrier 17; nothing yet from ex/closing/closing/1; 0 messages are held",
+    ]);
+  });
+
+  test("a barrier that comes when it is done", () => {
+    const barrier = { kind: "json", path: ["n"] } as const;
+    const world = new World({ function: { series: "window", barrier } }).warm();
+    world.close("a", '{"n":17}').work(1).close("a", '{"n":16}');
+    expect(told(world.driver, "warn")).toEqual([
+      "ex/fn/a: a critical message of barrier 16 came after that barrier was done; it runs by itself",
+    ]);
+  });
+
+  test("how many actors are recovered", () => {
+    const world = new World().warm().flood();
+    const together = world.driver.inFlight.length;
+    world.driver.advance(20);
+    for (let i = 0; i < together; i++) world.serve();
+    world.driver.commitAll();
+    expect(told(world.driver.restarted(), "info")).toContain(
+      "1 actor has partial states of lessees in the log: they are merged before anything of the actor runs",
+    );
+  });
+});
+
 describe("the busiest actors", () => {
   test("most lessees first, and not more than asked for", () => {
     const world = new World().warm();
