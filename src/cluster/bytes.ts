@@ -113,7 +113,20 @@ export class ByteReader {
   }
 
   string(): string {
-    const length = this.int16();
+    return this.#text(this.int16());
+  }
+
+  /** Flexible versions: length + 1 as an unsigned varint. */
+  compactString(): string {
+    let length = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = this.buffer.readUInt8(this.at++);
+      length |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return this.#text(length - 1);
+    }
+  }
+
+  #text(length: number): string {
     if (length < 0) return "";
     const value = this.buffer.toString("utf8", this.at, this.at + length);
     this.at += length;

@@ -22,6 +22,8 @@ export interface ReaderOptions extends TopicPartition {
   deliver(records: readonly InputRecord[], nextOffset: number): void;
   /** The position is not in the log (any more): where to go on? Asked once per occurrence. */
   outOfRange(offset: number): Promise<number>;
+  /** How long the log may have more that no reader of committed records gets at, before a line says so: longer than transactions take. */
+  readonly heldMs?: number;
   /** Answered for this position, first in the request, and there is nothing before the last stable offset. */
   nothingBefore?(lastStableOffset: number): void;
   /** Answered for this position: the partition ends there. */
@@ -39,6 +41,9 @@ export class Reader {
   misled = false;
   /** What was fetched and is not delivered: its next slice, and the rest. */
   held: { readonly slice: DecodedRecords; readonly rest: RecordSlices } | undefined;
+  /** Since when an open transaction holds it up, and when that was told last. */
+  openSinceMs: number | undefined;
+  openToldMs = 0;
 
   constructor(readonly options: ReaderOptions) {
     this.nextOffset = options.offset;
@@ -67,6 +72,8 @@ const retryMaxMs = 1_000;
 const complainMs = 5_000;
 /** A slice of an answer. Who pauses a reader because it has enough gets this many more at most; and records that are decoded late die young. */
 const sliceRecordsMax = 512;
+/** Others may have transactions of a minute (those of a checkpoint). */
+const heldMsDefault = 120_000;
 /** One answer's work is cut into turns of about this, so that heartbeats and replies come in between. */
 const turnMs = 10;
 
@@ -271,13 +278,34 @@ export class Fetcher {
     const slice = this.#decode(reader, rest);
     if (slice === undefined) {
       if (reader.busy) return; // It could not be read.
+      if (!this.limits.readUncommitted && answer.highWatermark > reader.nextOffset) this.#tellHeld(reader, answer);
       if (first && answer.lastStableOffset > reader.nextOffset) reader.options.nothingBefore?.(answer.lastStableOffset);
       if (answer.highWatermark <= reader.nextOffset) reader.options.nothingBehind?.(reader.nextOffset);
       return;
     }
     this.#flowingMs = this.lastAnswerMs;
+    reader.openSinceMs = undefined;
     reader.held = { slice, rest };
     this.#release(reader);
+  }
+
+  /** There is more in the log, but an open transaction is in front of it: whose it is, only people can find out. */
+  #tellHeld(reader: Reader, { lastStableOffset, highWatermark }: FetchedPartition): void {
+    const { topic, partition, heldMs = heldMsDefault } = reader.options;
+    if (lastStableOffset > reader.nextOffset) {
+      reader.openSinceMs = undefined;
+      return;
+    }
+    const now = this.lastAnswerMs;
+    reader.openSinceMs ??= now;
+    const sinceMs = now - reader.openSinceMs;
+    if (sinceMs < heldMs || now - reader.openToldMs < heldMs) return;
+    reader.openToldMs = now;
+    this.log(
+      "warn",
+      `${topic}/${partition} has been held up for ${Math.round(sinceMs / 1000)} s by a transaction that somebody left open: last stable offset ${lastStableOffset}, high watermark ${highWatermark}; waiting for its end.`,
+      { topic, partition, lastStableOffset, highWatermark },
+    );
   }
 
   /** undefined: there is nothing more, or it cannot be read. Such bytes stop their own partition, not its neighbours. */

@@ -10,6 +10,7 @@ import { type InputProgress, KafkaInputs } from "../ingress/kafka-inputs";
 import type { Log } from "../observe/log";
 import { partitionsOf } from "../scaling/assignment";
 import { KafkaClaims } from "../scaling/kafka-claims";
+import { KafkaFence } from "../scaling/kafka-fence";
 import { type Assignment, KafkaGroup } from "../scaling/kafka-group";
 import { KafkaRestore, type RestoreProgress } from "../scaling/kafka-restore";
 import { produceTimeoutMs } from "./client-config";
@@ -39,6 +40,8 @@ export interface KafkaAdapter {
 const partitionsMs = 30_000;
 /** Offsets for lag tools are committed this often at most. */
 const progressMs = 2_000;
+/** A router that has nothing to commit closes within this what a broker that died left open (P3 in producer.ts). */
+const sealMs = 1_000;
 const closeMs = 3_000;
 const producing = "produce";
 /** Restoring: large answers, and no waiting, since what is wanted is there already. */
@@ -78,7 +81,7 @@ class Kafka implements KafkaAdapter {
     readonly emit: (event: Event) => void,
     readonly log: Log,
   ) {
-    const { group, cluster, transactionTimeoutMs } = options;
+    const { group, cluster, shards, transactionTimeoutMs } = options;
     this.#clusters.set(cluster.name, cluster);
     for (const component of [...module.sources, ...module.egresses])
       this.#clusters.set(component.cluster.name, component.cluster);
@@ -88,13 +91,14 @@ class Kafka implements KafkaAdapter {
     this.#sink = new KafkaSink(sinkOptions, emit, log);
     this.#inputs = new KafkaInputs(module.sources, (source, purpose) => this.#link(source.cluster.name, purpose), emit, log);
     this.#restoreFetcher = new Fetcher(this.#link(cluster.name, "restore"), restoreLimits, log);
-    this.#claims = new KafkaClaims(
-      { group, cluster: cluster.name, transactionTimeoutMs },
-      this.#restoreFetcher,
-      this.#sink.writer,
-      emit,
+    const egressTopics = () => [...new Set([...this.#rawTopicsOf(cluster.name), ...this.#limits.topics(cluster.name)])];
+    const fence = new KafkaFence(
+      { group, shards, transactionTimeoutMs, egressTopics },
+      linkTo(cluster.name),
+      this.#link(cluster.name, "look"),
       log,
     );
+    this.#claims = new KafkaClaims({ group, cluster: cluster.name }, this.#restoreFetcher, this.#sink.writer, fence, emit, log);
     this.#restore = new KafkaRestore(group, this.#restoreFetcher, emit, log);
     const assigned = (assignment: Assignment) => this.#assigned(assignment);
     const groupOptions = { ...options, topics: this.#topicsOf(cluster.name) };
@@ -149,6 +153,7 @@ class Kafka implements KafkaAdapter {
     await this.#group.start();
     this.#timers.push(setInterval(() => void this.#tellInputs(true), partitionsMs));
     this.#timers.push(setInterval(() => void this.#commitProgress(), progressMs));
+    this.#timers.push(setInterval(() => this.#sink.sealWhenIdle(), sealMs));
   }
 
   #assigned(assignment: Assignment): void {

@@ -33,6 +33,8 @@ export interface GroupMemberDescription {
 /** One broker's connection, as far as we use it. */
 export interface KafkajsBroker {
   readonly nodeId: number;
+  /** The requests it knows, by key; null before it is connected. */
+  readonly versions: Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number }>> | null;
   readonly connectionPool: { send<T>(request: RawRequest<T>): Promise<T> };
   connect(): Promise<void>;
   disconnect(): Promise<void>;

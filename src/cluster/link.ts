@@ -16,6 +16,8 @@ const leaderNotAvailable = 5;
 const unknownTopic = 3;
 
 export class Link {
+  /** Grows whenever a connection, or who coordinates, was lost and had to be found anew: what was under way then may be half done. */
+  generation = 0;
   #cluster: KafkajsCluster | undefined;
   #connecting: Promise<KafkajsCluster> | undefined;
   readonly #coordinators = new Map<string, KafkajsBroker>();
@@ -89,6 +91,7 @@ export class Link {
     if (known?.isConnected()) return known;
     const cluster = await this.cluster();
     const broker = await cluster.findGroupCoordinator({ groupId: id, coordinatorType: coordinatorKinds[kind] });
+    this.generation++;
     this.#coordinators.set(key, broker);
     return broker;
   }
@@ -103,6 +106,7 @@ export class Link {
     this.#cluster = undefined;
     this.#coordinators.clear();
     this.#topics.clear();
+    this.generation++;
     if (old !== undefined) void dispose(old);
   }
 

@@ -6,6 +6,8 @@ import type { TopicPartition } from "./requests";
 
 /** Answers in a row that found nothing before the last stable offset: then compaction has taken what was there. */
 const emptyAnswersMax = 3;
+/** Nobody writes there any more, so what is open should be closed by now. */
+const heldMs = 3_000;
 
 export interface LogSlice {
   readonly records: readonly InputRecord[];
@@ -40,6 +42,7 @@ export async function readLog(
       ...position,
       offset: start,
       bytesMax,
+      heldMs,
       deliver: (records, nextOffset) => {
         if (signal.aborted) return;
         emptyAnswers = 0;

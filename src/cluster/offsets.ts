@@ -29,6 +29,35 @@ export async function offsetAt(link: Link, position: TopicPartition, timestamp: 
   });
 }
 
+/** The partitions of the topic where readers of committed records do not get to the end at the moment. */
+export async function heldPartitions(link: Link, topic: string): Promise<TopicPartition[]> {
+  const [ends, stable] = await Promise.all([endsOf(link, topic, false), endsOf(link, topic, true)]);
+  return [...ends]
+    .filter(([partition, end]) => (stable.get(partition) ?? end) < end)
+    .map(([partition]) => ({ topic, partition }));
+}
+
+async function endsOf(link: Link, topic: string, readCommitted: boolean): Promise<ReadonlyMap<number, number>> {
+  return persistently(link, async (again) => {
+    const perLeader = new Map<number, number[]>();
+    for (const [partition, leader] of await link.partitions(topic, again)) {
+      const known = perLeader.get(leader);
+      if (known === undefined) perLeader.set(leader, [partition]);
+      else known.push(partition);
+    }
+    const ends = new Map<number, number>();
+    for (const [leader, partitions] of perLeader) {
+      const { responses } = await (await link.broker(leader)).listOffsets({
+        replicaId: -1,
+        isolationLevel: readCommitted ? 1 : 0,
+        topics: [{ topic, partitions: partitions.map((partition) => ({ partition, timestamp: latest })) }],
+      });
+      for (const { partition, offset } of responses[0]?.partitions ?? []) ends.set(partition, Number(offset));
+    }
+    return ends;
+  });
+}
+
 /** What the group committed for the partition; undefined when nothing. */
 export async function committedOffset(
   link: Link,

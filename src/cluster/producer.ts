@@ -10,6 +10,12 @@
  *
  * P1: an identity is raised only from the identity we hold (initProducerIdRequest), never over a successor's.
  * P2: a batch keeps its sequence number over all its tries.
+ * P3: a transaction whose coordinator or connection was lost since it began is sealed before the next one begins, with its own end.
+ *
+ * Why P3: a broker acknowledges the end of a transaction, and then writes its markers. One that dies in between takes them up again when
+ * it comes back, but Kafka (4.3 too) skips the partitions that have no leader at that moment ("likely deleted already") and calls the
+ * transaction complete: its records stay open for ever, and readers of committed records wait behind them. The next marker of the same
+ * producer id closes them, whatever transaction it belongs to, and decides for them: so an empty transaction of the same end goes first.
  */
 import type { OutputRecord, TopicBatch } from "../model/record";
 import { ByteWriter } from "./bytes";
@@ -21,6 +27,7 @@ import {
   byTopic,
   endTxnRequest,
   initProducerIdRequest,
+  type PartitionError,
   produceRequest,
   type TopicPartition,
 } from "./requests";
@@ -45,6 +52,8 @@ export interface PartitionRecords extends TopicPartition {
   bytesMax: number;
   firstOffset: number | undefined;
 }
+
+export type TransactionEnd = "commit" | "abort";
 
 interface Chunk {
   readonly source: PartitionRecords;
@@ -103,7 +112,20 @@ function failureOf(error: unknown): Refusal {
   return fencing.has(errorType(error)) ? "fenced" : "aborted";
 }
 
+/** The transaction that began last. */
+interface LastTransaction {
+  readonly partitions: readonly TopicPartition[];
+  /** Undefined while it is open. */
+  readonly end: TransactionEnd | undefined;
+  /** The link's, when it began: another one now means that its markers may be missing. */
+  readonly generation: number;
+}
+
 export class Producer {
+  #last: LastTransaction | undefined;
+  /** From `begin` until the outcome is known. */
+  #busy = false;
+  #sealing: Promise<void> | undefined;
   #identity: { readonly producerId: number; readonly producerEpoch: number } | undefined;
   #sequences = new Map<string, number>();
   #closed = false;
@@ -124,6 +146,7 @@ export class Producer {
   /** A fresh epoch of the id: whoever held it before is fenced and its open transaction aborted when this returns. */
   async open(): Promise<void> {
     this.#identity = undefined;
+    this.#last = undefined;
     await this.#initialise();
   }
 
@@ -141,20 +164,86 @@ export class Producer {
 
   /** Announces the partitions of a transaction, all at once. */
   async begin(partitions: readonly TopicPartition[]): Promise<void> {
-    const id = this.#transactional();
-    const identity = this.#opened();
-    const deadline = Date.now() + this.budgetMs;
-    let rest = partitions;
-    await this.#retry(deadline, async () => {
-      const broker = await this.#coordinator();
-      const answers = await broker.connectionPool.send(addPartitionsToTxnRequest(id, identity, rest));
-      const failed = answers.filter(({ errorCode }) => errorCode !== 0);
-      if (failed.length === 0) return;
-      rest = failed;
-      // One partition's fault keeps the others from being attempted; the fault itself is what to look at.
-      const fault = failed.find(({ errorCode }) => protocolError(errorCode).type !== "OPERATION_NOT_ATTEMPTED") ?? failed[0];
-      throw protocolError(fault?.errorCode ?? -1);
+    this.#busy = true;
+    await this.#sealing;
+    await this.#retry(Date.now() + this.budgetMs, async () => {
+      await this.#sealLast();
+      await this.#announce(partitions);
+      const topicPartitions = partitions.map(({ topic, partition }) => ({ topic, partition }));
+      this.#last = { partitions: topicPartitions, end: undefined, generation: this.link.generation };
     });
+  }
+
+  async #announce(partitions: readonly TopicPartition[]): Promise<void> {
+    const failed = await this.#refusals(partitions);
+    // One partition's fault keeps the others from being attempted; the fault itself is what to look at.
+    const fault = failed.find(({ errorCode }) => protocolError(errorCode).type !== "OPERATION_NOT_ATTEMPTED") ?? failed[0];
+    if (fault !== undefined) throw protocolError(fault.errorCode);
+  }
+
+  async #refusals(partitions: readonly TopicPartition[]): Promise<PartitionError[]> {
+    const broker = await this.#coordinator();
+    const request = addPartitionsToTxnRequest(this.#transactional(), this.#opened(), partitions);
+    return (await broker.connectionPool.send(request)).filter(({ errorCode }) => errorCode !== 0);
+  }
+
+  /**
+   * An empty transaction: its markers end what an earlier one of this producer id may have left open in these partitions. Answers with
+   * those that cannot be had (any more).
+   */
+  async seal(partitions: readonly TopicPartition[], end: TransactionEnd): Promise<readonly TopicPartition[]> {
+    const absent: TopicPartition[] = [];
+    await this.#retry(Date.now() + this.budgetMs, async () => {
+      absent.push(...(await this.#sealNow(without(partitions, absent), end)));
+    });
+    return absent;
+  }
+
+  async #sealNow(partitions: readonly TopicPartition[], end: TransactionEnd): Promise<readonly TopicPartition[]> {
+    const refused = await this.#refusals(partitions);
+    const absent = refused.filter(({ errorCode }) => isAbsent(errorCode));
+    const rest = without(partitions, absent);
+    if (rest.length === 0) return absent;
+    if (refused.length > 0) await this.#announce(rest);
+    const errorCode = await this.#sendEnd(await this.#coordinator(), end);
+    if (errorCode !== 0) throw protocolError(errorCode);
+    return absent;
+  }
+
+  #sendEnd(coordinator: KafkajsBroker, end: TransactionEnd): Promise<number> {
+    return coordinator.connectionPool.send(endTxnRequest(this.#transactional(), this.#opened(), end === "commit"));
+  }
+
+  /** P3, between transactions; while one is under way it is left to its end. */
+  async sealWhenIdle(): Promise<void> {
+    if (this.#busy || this.#sealing !== undefined || this.#last === undefined) return;
+    this.#sealing = this.#retry(Date.now() + this.budgetMs, () => this.#sealLast())
+      // The next transaction tries again, and says what is the matter.
+      .catch(() => undefined)
+      .finally(() => {
+        this.#sealing = undefined;
+      });
+    await this.#sealing;
+  }
+
+  /** P3. Asking for the coordinator notices a connection that was lost while nothing was sent. */
+  async #sealLast(): Promise<void> {
+    const last = this.#last;
+    if (last?.end === undefined) return;
+    await this.#coordinator();
+    const { generation } = this.link;
+    if (last.generation === generation) return;
+    await this.#sealNow(last.partitions, last.end);
+    this.#last = { ...last, generation };
+  }
+
+  /** The outcome is known. What a broker lost meanwhile may have left open is seen to at once, since readers may be waiting. */
+  async #ended(end: TransactionEnd): Promise<void> {
+    this.#busy = false;
+    const last = this.#last;
+    if (last === undefined) return;
+    this.#last = { ...last, end: last.end ?? end };
+    if (last.generation !== this.link.generation) await this.sealWhenIdle();
   }
 
   /** All records acknowledged by all replicas, in order per partition. */
@@ -260,15 +349,13 @@ export class Producer {
 
   /** After this the transaction is visible; `indefinite` when the broker's answer could not be had. */
   async commit(): Promise<void> {
-    const id = this.#transactional();
-    const identity = this.#opened();
     let unanswered = false;
     try {
       await this.#retry(Date.now() + this.budgetMs, async () => {
         const broker = await this.#coordinator();
         let errorCode: number;
         try {
-          errorCode = await broker.connectionPool.send(endTxnRequest(id, identity, true));
+          errorCode = await this.#sendEnd(broker, "commit");
         } catch (error) {
           unanswered = true;
           throw error;
@@ -277,13 +364,15 @@ export class Producer {
       });
     } catch (error) {
       const failure = unanswered ? "indefinite" : failureOf(error);
-      throw new UnitError(failure, `the commit of the transaction of ${id} failed: ${errorText(error)}`);
+      throw new UnitError(failure, `the commit of the transaction of ${this.transactionalId} failed: ${errorText(error)}`);
     }
+    await this.#ended("commit");
   }
 
   /** Nothing of the open transaction will be visible, and this producer may begin again. */
   async abort(): Promise<void> {
     await this.#initialise();
+    await this.#ended("abort");
   }
 
   #transactional(): string {
@@ -322,6 +411,17 @@ export class Producer {
   close(): void {
     this.#closed = true;
   }
+}
+
+/** Nobody can be kept waiting there: the topic was deleted, or is ours no more. */
+function isAbsent(errorCode: number): boolean {
+  const { type } = protocolError(errorCode);
+  return type === "UNKNOWN_TOPIC_OR_PARTITION" || type === "TOPIC_AUTHORIZATION_FAILED";
+}
+
+function without(partitions: readonly TopicPartition[], others: readonly TopicPartition[]): readonly TopicPartition[] {
+  if (others.length === 0) return partitions;
+  return partitions.filter((each) => !others.some((other) => other.topic === each.topic && other.partition === each.partition));
 }
 
 function unsent({ sent, records }: PartitionRecords): boolean {

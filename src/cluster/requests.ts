@@ -11,6 +11,7 @@ const fetchKey = 1;
 const initProducerIdKey = 22;
 const addPartitionsToTxnKey = 24;
 const endTxnKey = 26;
+export const describeTransactionsKey = 65;
 
 function raw<T>(
   apiKey: number,
@@ -215,5 +216,24 @@ export function endTxnRequest(
   return raw(endTxnKey, 1, "EndTxn", writer, (reader) => {
     const clientSideThrottleTime = reader.int32();
     return { clientSideThrottleTime, body: reader.int16() };
+  });
+}
+
+export interface DescribedTransaction {
+  readonly errorCode: number;
+  /** By Kafka's names: Empty, Ongoing, PrepareCommit, PrepareAbort, CompleteCommit, CompleteAbort, … */
+  readonly state: string;
+}
+
+/** DescribeTransactions v0 => [transactional_id], all flexible; of one id, and of what the broker tells only the state. From Kafka 3.0. */
+export function describeTransactionRequest(transactionalId: string): RawRequest<DescribedTransaction> {
+  const writer = new ByteWriter(64).int8(0).int8(2).compactString(transactionalId).int8(0);
+  return raw(describeTransactionsKey, 0, "DescribeTransactions", writer, (reader) => {
+    reader.int8();
+    const clientSideThrottleTime = reader.int32();
+    reader.int8();
+    const errorCode = reader.int16();
+    reader.compactString();
+    return { clientSideThrottleTime, body: { errorCode, state: reader.compactString() } };
   });
 }

@@ -21,6 +21,7 @@ const messageBytesDefault = 1_048_588;
 const brokerMs = 30_000;
 const askAgainMs = 200;
 const sayAgainMs = 5_000;
+const leadersMs = 20;
 
 /** Until it answers. Refused credentials are not waited for, and after a while an absent broker is an error too. */
 export async function awaitBroker(cluster: ClusterSpecification, log: Log, closed: () => boolean): Promise<void> {
@@ -137,7 +138,7 @@ async function warnOfSmallLimit(admin: Admin, topic: string, what: string, neede
 
 async function create(admin: Admin, topics: ITopicConfig[]): Promise<void> {
   try {
-    await admin.createTopics({ topics, waitForLeaders: true });
+    await admin.createTopics({ topics, waitForLeaders: false });
   } catch (error) {
     // Another router was quicker.
     const errors = (error as { errors?: readonly unknown[] }).errors ?? [error];
@@ -145,7 +146,26 @@ async function create(admin: Admin, topics: ITopicConfig[]): Promise<void> {
     if (fault !== undefined)
       throw new Error(`creating ${topics.map(({ topic }) => topic).join(", ")} failed: ${errorText(fault)}`);
   }
+  await awaitLeaders(
+    admin,
+    topics.map(({ topic }) => topic),
+  );
 }
+
+/** kafkajs's own waiting fails when a broker has not yet heard of the topic that its controller has just created. */
+async function awaitLeaders(admin: Admin, topics: string[]): Promise<void> {
+  for (const deadline = Date.now() + brokerMs; ; await pause(leadersMs)) {
+    try {
+      const { topics: known } = await admin.fetchTopicMetadata({ topics });
+      if (known.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0))) return;
+    } catch (error) {
+      if (!notYet.has(errorType(error)) || Date.now() > deadline) throw error;
+    }
+    if (Date.now() > deadline) throw new Error(`${topics.join(", ")} have no leaders`);
+  }
+}
+
+const notYet = new Set(["UNKNOWN_TOPIC_OR_PARTITION", "LEADER_NOT_AVAILABLE"]);
 
 /** Until all of them exist: made by us when `createAbsent`, otherwise waited for, which is said every few seconds. */
 export async function awaitTopics(
@@ -199,6 +219,12 @@ export class TopicLimits {
 
   known(cluster: string, topic: string): number | undefined {
     return this.#known.get(`${cluster} ${topic}`);
+  }
+
+  /** Topics of the cluster whose limit is known: those that were written to. */
+  topics(cluster: string): string[] {
+    const prefix = `${cluster} `;
+    return [...this.#known.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
   }
 
   forget(cluster: string, topic: string): void {

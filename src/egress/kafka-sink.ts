@@ -72,6 +72,11 @@ export class KafkaSink {
     }
   }
 
+  /** Its results are not left waiting for the next unit after a broker died. */
+  sealWhenIdle(): void {
+    for (const producer of this.#producers) void producer.sealWhenIdle();
+  }
+
   async #land(batches: readonly TopicBatch[]): Promise<void> {
     const producer = this.#producers[this.#turn];
     if (producer === undefined) throw new UnitError("fenced", "no transactional producer is open");

@@ -5,34 +5,29 @@
 import type { Fetcher } from "../cluster/fetcher";
 import { errorText } from "../cluster/kafkajs-internals";
 import { readLog } from "../cluster/log-reader";
-import { Producer } from "../cluster/producer";
 import { claimsTopic } from "../cluster/topics";
 import type { Writer } from "../cluster/writer";
 import type { Event } from "../event";
 import type { Claim, StandingClaim } from "../model/claim";
 import type { InputRecord } from "../model/record";
 import type { Log } from "../observe/log";
+import type { KafkaFence } from "./kafka-fence";
 
 const claimBytesMax = 1024 * 1024;
-/** A fenced producer's open transaction is aborted within milliseconds; beyond this the engine tries again. */
-const fenceBudgetMs = 20_000;
 
 export interface ClaimsOptions {
   readonly group: string;
   readonly cluster: string;
-  readonly transactionTimeoutMs: number;
 }
 
 export class KafkaClaims {
-  /** Who was fenced for this epoch: several shards usually name the same ids. */
-  #fencedEpoch = -1;
-  #fenced = new Map<string, Promise<void>>();
   readonly #closing = new AbortController();
 
   constructor(
     readonly options: ClaimsOptions,
     readonly fetcher: Fetcher,
     readonly writer: Writer,
+    readonly fenced: KafkaFence,
     readonly emit: (event: Event) => void,
     readonly log: Log,
   ) {}
@@ -77,27 +72,10 @@ export class KafkaClaims {
   fence(shard: number, epoch: number, claims: readonly Claim[]): void {
     this.#step("fencing earlier claimants", shard, epoch, async () => {
       const ids = claims.flatMap(({ transactionalIds }) => transactionalIds);
-      await Promise.all(ids.map((id) => this.#fenceOnce(epoch, id)));
+      await Promise.all(ids.map((id) => this.fenced.fence(epoch, id)));
       for (const { claimId } of claims) await this.#write(shard, claimId, null);
       return { kind: "claimants_fenced", shard, epoch };
     });
-  }
-
-  #fenceOnce(epoch: number, transactionalId: string): Promise<void> {
-    if (this.#fencedEpoch !== epoch) {
-      this.#fencedEpoch = epoch;
-      this.#fenced = new Map();
-    }
-    const fenced = this.#fenced;
-    let done = fenced.get(transactionalId);
-    if (done === undefined) {
-      const link = this.writer.linkTo(this.options.cluster);
-      // Initialising a producer with somebody's id aborts what it had open, and it can never commit again.
-      done = new Producer(link, transactionalId, this.options.transactionTimeoutMs, fenceBudgetMs).open();
-      fenced.set(transactionalId, done);
-      done.catch(() => fenced.delete(transactionalId));
-    }
-    return done;
   }
 
   async #write(shard: number, claimId: string, value: Buffer | null): Promise<number> {

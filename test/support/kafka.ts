@@ -152,16 +152,21 @@ export function kafkaClient(address: string, more: Partial<KafkaConfig> = {}): K
 
 /** A broker for one test, which may be killed and restarted at the same address with its data. */
 export class OwnKafka {
+  #pid: number;
+
   private constructor(
     readonly directory: string,
     readonly port: number,
     readonly bootstrap: string,
-  ) {}
+    pid: number,
+  ) {
+    this.#pid = pid;
+  }
 
   static async start(): Promise<OwnKafka> {
     const directory = makeTestDirectory();
-    const { port, bootstrap: address } = await brokerUp({ port: 0, directory, heap: "512m" });
-    return new OwnKafka(directory, port, address);
+    const { port, bootstrap: address, pid } = await brokerUp({ port: 0, directory, heap: "512m" });
+    return new OwnKafka(directory, port, address, pid);
   }
 
   async open(): Promise<TestKafka> {
@@ -173,8 +178,17 @@ export class OwnKafka {
     if (!(await brokerKill({ directory: this.directory }))) throw new Error("there was no broker to kill");
   }
 
+  /** kill -9 this very moment, with nothing in between: for tests of what the broker has just not done yet. */
+  async crashBroker(): Promise<void> {
+    process.kill(this.#pid, "SIGKILL");
+    // It may already be gone; while it is not, starting would take it for the one that is wanted.
+    await brokerKill({ directory: this.directory });
+  }
+
   async startBroker(): Promise<BrokerHandle> {
-    return await brokerUp({ port: this.port, directory: this.directory, heap: "512m" });
+    const broker = await brokerUp({ port: this.port, directory: this.directory, heap: "512m" });
+    this.#pid = broker.pid;
+    return broker;
   }
 
   async stopBroker(): Promise<void> {
