@@ -8,7 +8,7 @@ const real = ["integration", "conformance", "e2e"];
 
 module.exports = {
   // Bounds a test that hangs; those that start processes or wait for them say more themselves.
-  testTimeout: 120_000,
+  testTimeout: 300_000,
   projects: [
     {
       ...common,

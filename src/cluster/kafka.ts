@@ -7,6 +7,7 @@ import type { Effect } from "../effect";
 import { KafkaSink } from "../egress/kafka-sink";
 import type { AssignedInput, Event } from "../event";
 import { type InputProgress, KafkaInputs } from "../ingress/kafka-inputs";
+import { ConfigError } from "../model/errors";
 import type { Log } from "../observe/log";
 import { partitionsOf } from "../scaling/assignment";
 import { KafkaClaims } from "../scaling/kafka-claims";
@@ -16,7 +17,7 @@ import { KafkaRestore, type RestoreProgress } from "../scaling/kafka-restore";
 import { produceTimeoutMs } from "./client-config";
 import { Fetcher } from "./fetcher";
 import { errorText, errorType } from "./kafkajs-internals";
-import { atMost, isConnectionLost, Link } from "./link";
+import { atMost, isConnectionLost, Link, pause } from "./link";
 import { awaitBroker, awaitTopics, ensureInternalTopics, TopicLimits } from "./topics";
 
 export interface KafkaHealth {
@@ -42,6 +43,8 @@ const partitionsMs = 30_000;
 const progressMs = 2_000;
 /** A router that has nothing to commit closes within this what a broker that died left open (P3 in producer.ts). */
 const sealMs = 1_000;
+const startAttempts = 5;
+const startAgainMs = 200;
 const closeMs = 3_000;
 const producing = "produce";
 /** Restoring: large answers, and no waiting, since what is wanted is there already. */
@@ -140,7 +143,25 @@ class Kafka implements KafkaAdapter {
     return createTopics ? { partitions: shards, replicationFactor } : undefined;
   }
 
+  /** A broker that dies while we start is waited for as one that is absent, and not more often than it may do so by accident. */
   async start(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#join();
+        break;
+      } catch (error) {
+        if (this.#closed || error instanceof ConfigError || !isConnectionLost(error) || attempt === startAttempts) throw error;
+        this.log("warn", `The start was interrupted: ${errorText(error)}; trying again.`, { error: errorType(error) });
+        await pause(startAgainMs);
+      }
+    }
+    if (this.#closed) return;
+    this.#timers.push(setInterval(() => void this.#tellInputs(true), partitionsMs));
+    this.#timers.push(setInterval(() => void this.#commitProgress(), progressMs));
+    this.#timers.push(setInterval(() => this.#sink.sealWhenIdle(), sealMs));
+  }
+
+  async #join(): Promise<void> {
     const { cluster, group, shards, replicationFactor } = this.options;
     for (const specification of this.#clusters.values()) await awaitBroker(specification, this.log, () => this.#closed);
     const dualMode = this.module.functions.some(({ mode }) => mode === "dual");
@@ -151,9 +172,6 @@ class Kafka implements KafkaAdapter {
     }
     if (this.#closed) return;
     await this.#group.start();
-    this.#timers.push(setInterval(() => void this.#tellInputs(true), partitionsMs));
-    this.#timers.push(setInterval(() => void this.#commitProgress(), progressMs));
-    this.#timers.push(setInterval(() => this.#sink.sealWhenIdle(), sealMs));
   }
 
   #assigned(assignment: Assignment): void {

@@ -26,7 +26,7 @@ export const STATES = {
 } as const;
 
 /** How long `written` lives after a write, and `called` after a call. */
-export const EXPIRE_MS = 4_000;
+export const EXPIRE_MS = 8_000;
 
 export type StateName = keyof typeof STATES;
 

@@ -1,52 +1,9 @@
 /**
- * StateFun's protocol read and written by protobufjs from its .proto text: an oracle for the codecs written by hand, and
- * the language of the tests' stand-in router.
+ * StateFun's protocol read and written by protobufjs, with everything that a router or a host may look at: an oracle for the codecs
+ * written by hand, and the language of the tests' stand-in router.
  */
-import { parse, type Type as Schema } from "protobufjs";
-
-const proto = `
-syntax = "proto3";
-message Address { string namespace = 1; string type = 2; string id = 3; }
-message TypedValue { string typename = 1; bool has_value = 2; bytes value = 3; }
-message ToFunction {
-  message PersistedValue { string state_name = 1; TypedValue state_value = 2; }
-  message Invocation { Address caller = 1; TypedValue argument = 2; }
-  message InvocationBatchRequest { Address target = 1; repeated PersistedValue state = 2; repeated Invocation invocations = 3; }
-  oneof request { InvocationBatchRequest invocation = 100; }
-}
-message FromFunction {
-  message PersistedValueMutation {
-    enum MutationType { DELETE = 0; MODIFY = 1; }
-    MutationType mutation_type = 1; string state_name = 2; TypedValue state_value = 3;
-  }
-  message Invocation { Address target = 1; TypedValue argument = 2; }
-  message DelayedInvocation {
-    int64 delay_in_ms = 1; Address target = 2; TypedValue argument = 3;
-    bool is_cancellation_request = 10; string cancellation_token = 11;
-  }
-  message EgressMessage { string egress_namespace = 1; string egress_type = 2; TypedValue argument = 3; }
-  message InvocationResponse {
-    repeated PersistedValueMutation state_mutations = 1; repeated Invocation outgoing_messages = 2;
-    repeated DelayedInvocation delayed_invocations = 3; repeated EgressMessage outgoing_egresses = 4;
-  }
-  message ExpirationSpec {
-    enum ExpireMode { NONE = 0; AFTER_WRITE = 1; AFTER_INVOKE = 2; }
-    ExpireMode mode = 1; int64 expire_after_millis = 2;
-  }
-  message PersistedValueSpec { string state_name = 1; ExpirationSpec expiration_spec = 2; string type_typename = 3; }
-  message IncompleteInvocationContext { repeated PersistedValueSpec missing_values = 1; }
-  oneof response { InvocationResponse invocation_result = 100; IncompleteInvocationContext incomplete_invocation_context = 101; }
-}
-message KafkaProducerRecord { string key = 1; bytes value_bytes = 2; string topic = 3; }
-message BooleanWrapper { bool value = 1; }
-message IntWrapper { sfixed32 value = 1; }
-message LongWrapper { sfixed64 value = 1; }
-message FloatWrapper { float value = 1; }
-message DoubleWrapper { double value = 1; }
-message StringWrapper { string value = 1; }
-`;
-
-const root = parse(proto, { keepCase: true }).root;
+import type { Type as Schema } from "protobufjs";
+import { protocol } from "../support/statefun-proto";
 
 export interface ProtocolAddress {
   readonly namespace: string;
@@ -102,7 +59,7 @@ export interface ProtocolReply {
 }
 
 function schema(name: string): Schema {
-  return root.lookupType(name);
+  return protocol.lookupType(name);
 }
 
 function encode(name: string, value: object): Buffer {

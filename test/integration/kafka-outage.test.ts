@@ -24,7 +24,7 @@ describe("a broker that is killed and comes back", () => {
         address: own.bootstrap,
         sources: [sourceOf(input, { cluster })],
       });
-      await adapter.openSink();
+      let transactionalIds = await adapter.openSink();
       adapter.ask({ kind: "consume_input", input: 0, source: 0, partition: 0, offset: 0 });
 
       const outcomes = new Map<number, string>();
@@ -37,7 +37,11 @@ describe("a broker that is killed and comes back", () => {
             adapter.batch(result, [output(0, null, `${number}`), output(1, null, `${number}`)]),
           ]);
           outcomes.set(number, outcome.kind === "unit_committed" ? "committed" : outcome.failure);
-          if (outcome.kind === "unit_failed" && outcome.failure !== "aborted") await adapter.openSink();
+          if (outcome.kind === "unit_failed" && outcome.failure !== "aborted") {
+            // As the engine does with itself: what stayed unknown is decided before anybody goes on.
+            await adapter.fence(0, [{ claimId: "own", transactionalIds, router: "r", memberId: "m" }]);
+            transactionalIds = await adapter.openSink();
+          }
         }
       })();
       await waitFor(() => outcomes.size > 50, "fifty units before the outage");

@@ -106,6 +106,24 @@ describe("restore", () => {
     expect(adapter.kafka.restoreProgress()).toEqual([]);
   });
 
+  test("that waits for an open transaction says where and for what, and goes on when it ends", async () => {
+    const adapter = await start();
+    const topic = stateTopic(adapter.options.group);
+    await kafka.produce(topic, [{ partition: 2, key: "a", value: "1" }]);
+    const producer = kafka.transactionalProducer(uniqueName("somebody"));
+    await producer.connect();
+    const transaction = await producer.transaction();
+    await transaction.send({ topic, messages: [{ partition: 2, key: "b", value: "2" }] });
+    const restoring = adapter.restore(2);
+    const warned = () =>
+      adapter.log.find(({ level, text }) => level === "warn" && text.startsWith(`${topic}/2 has been held up`));
+    const { text } = await waitFor(warned, "a word about the wait");
+    expect(text).toContain("last stable offset 1, high watermark 2");
+    await transaction.commit();
+    expect((await restoring).map(({ key }) => key)).toEqual(["a", "b"]);
+    await producer.disconnect();
+  });
+
   test("of several shards at once, many small records, is quick", async () => {
     const adapter = await start();
     const topic = stateTopic(adapter.options.group);
@@ -154,7 +172,7 @@ describe("restore", () => {
         return (await adapter.restore(0)).length < 3_000;
       },
       "the cleaner to have compacted",
-      { everyMs: 600, timeoutMs: 120_000 },
+      { everyMs: 600, timeoutMs: 240_000 },
     );
     const remembered = new Map((await adapter.restore(0)).map(({ key, value }) => [key, value?.toString()]));
     expect(remembered.size).toBe(1_000);
@@ -214,7 +232,7 @@ describe("the group", () => {
     child.kill("SIGKILL");
     await gone;
     const successor = await start(settings);
-    expect((await successor.wait("assignment_changed", () => true, 15_000)).shards).toEqual([0, 1, 2, 3]);
+    expect((await successor.wait("assignment_changed", () => true, 40_000)).shards).toEqual([0, 1, 2, 3]);
     expect(successor.log.some(({ text }) => text.includes("Removed the dead predecessor"))).toBe(true);
     const { groups } = await kafka.admin.describeGroups([group]);
     expect(groups[0]?.members).toHaveLength(1);
@@ -226,6 +244,6 @@ test("new partitions of an ingress topic are found and assigned", async () => {
   const adapter = await start({ sources: [sourceOf(topic)] });
   expect((await adapter.wait("assignment_changed")).inputs).toHaveLength(2);
   await kafka.admin.createPartitions({ topicPartitions: [{ topic, count: 5 }] });
-  const grown = await adapter.wait("assignment_changed", ({ inputs }) => inputs.length === 5, 60_000);
+  const grown = await adapter.wait("assignment_changed", ({ inputs }) => inputs.length === 5);
   expect(grown.inputs.map(({ partition }) => partition)).toEqual([0, 1, 2, 3, 4]);
 });

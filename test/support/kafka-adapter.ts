@@ -140,7 +140,7 @@ export class TestAdapter {
     return this.events.filter((event): event is Of<K> => event.kind === kind);
   }
 
-  async wait<K extends EventKind>(kind: K, fits: (event: Of<K>) => boolean = () => true, timeoutMs = 30_000): Promise<Of<K>> {
+  async wait<K extends EventKind>(kind: K, fits: (event: Of<K>) => boolean = () => true, timeoutMs = 120_000): Promise<Of<K>> {
     return waitFor(() => this.all(kind).find(fits), `a ${kind} event`, {
       timeoutMs,
       everyMs: 2,
@@ -149,10 +149,14 @@ export class TestAdapter {
   }
 
   async openSink(transactionalIds: readonly string[] = [uniqueName("a"), uniqueName("b")]): Promise<readonly string[]> {
-    const epoch = ++this.#epoch;
-    this.ask({ kind: "open_sink", epoch, transactionalIds });
-    await this.wait("sink_opened", (event) => event.epoch === epoch);
-    return transactionalIds;
+    const opened = ["sink_opened", "sink_failed"];
+    // As the engine does: a broker may be away for longer than one try.
+    for (;;) {
+      const epoch = ++this.#epoch;
+      this.ask({ kind: "open_sink", epoch, transactionalIds });
+      const answer = () => this.events.find((event) => opened.includes(event.kind) && "epoch" in event && event.epoch === epoch);
+      if ((await waitFor(answer, "the sink to open", { everyMs: 2 })).kind === "sink_opened") return transactionalIds;
+    }
   }
 
   async commit(

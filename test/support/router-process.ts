@@ -114,7 +114,7 @@ export class RouterProcess {
     return await fetch(`http://127.0.0.1:${this.adminPort}${path}`).catch(() => undefined);
   }
 
-  async ready(timeoutMs = 60_000): Promise<void> {
+  async ready(timeoutMs = 120_000): Promise<void> {
     const ended = (): boolean => !this.running;
     const seen = (): string => this.story;
     await waitFor(async () => ended() || (await this.ask("/readyz"))?.ok, "the router to be ready", {

@@ -47,9 +47,16 @@ message FromFunction {
 }
 
 message KafkaProducerRecord { string key = 1; bytes value_bytes = 2; string topic = 3; }
+
+message BooleanWrapper { bool value = 1; }
+message IntWrapper { sfixed32 value = 1; }
+message LongWrapper { sfixed64 value = 1; }
+message FloatWrapper { float value = 1; }
+message DoubleWrapper { double value = 1; }
+message StringWrapper { string value = 1; }
 `;
 
-const root = protobuf.parse(SOURCE, { keepCase: true }).root;
+export const protocol = protobuf.parse(SOURCE, { keepCase: true }).root;
 
 export interface AddressFields {
   namespace?: string;
@@ -91,13 +98,13 @@ export interface DeclarationFields {
 }
 
 export function encodeMessage(name: string, fields: object): Uint8Array {
-  const type = root.lookupType(name);
+  const type = protocol.lookupType(name);
   return new Uint8Array(type.encode(type.create(fields)).finish());
 }
 
 /** Plain fields; what is not in the bytes is absent, so that left-out and default can be told apart. */
 export function decodeMessage<Fields>(name: string, bytes: Uint8Array): Fields {
-  const type = root.lookupType(name);
+  const type = protocol.lookupType(name);
   return type.toObject(type.decode(bytes), { longs: Number }) as Fields;
 }
 

@@ -10,11 +10,14 @@ export interface Wait {
   readonly seen?: () => unknown;
 }
 
+/** A machine that is ten times slower still passes; a test's own limit (jest.config.js) is longer, so that this one tells. */
+const timeoutMsDefault = 120_000;
+
 type Falsy = false | 0 | "" | null | undefined;
 
 /** Resolves with the first truthy value of `condition`. A condition that throws is not yet true. */
 export async function waitFor<T>(condition: () => T | Promise<T>, what: string, wait: Wait = {}): Promise<Exclude<T, Falsy>> {
-  const timeoutMs = wait.timeoutMs ?? 60_000;
+  const timeoutMs = wait.timeoutMs ?? timeoutMsDefault;
   const until = performance.now() + timeoutMs;
   let last: unknown;
   for (;;) {

@@ -39,7 +39,7 @@ public final class Actor implements StatefulFunction {
   private static final TypeName ACTOR = TypeName.typeNameFromString("conformance/actor");
   private static final TypeName RESULTS = TypeName.typeNameFromString("conformance/results");
   private static final TypeName RAW = TypeName.typeNameFromString("conformance/raw");
-  private static final Duration EXPIRE = Duration.ofMillis(4_000);
+  private static final Duration EXPIRE = Duration.ofMillis(8_000);
   private static final String TOPIC = System.getenv().getOrDefault("RESULTS_TOPIC", "results");
   private static final Type<JsonNode> COMMAND = json("conformance/command");
   private static final Type<JsonNode> PROFILE = json("conformance/profile");

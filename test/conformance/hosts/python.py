@@ -14,7 +14,7 @@ from statefun import (BoolType, DoubleType, FloatType, IntType, LongType, Reques
 ACTOR = "conformance/actor"
 RESULTS = "conformance/results"
 RAW = "conformance/raw"
-EXPIRE = timedelta(milliseconds=4000)
+EXPIRE = timedelta(milliseconds=8000)
 TOPIC = os.environ.get("RESULTS_TOPIC", "results")
 
 
