@@ -18,7 +18,7 @@ import { produceTimeoutMs } from "./client-config";
 import { Fetcher } from "./fetcher";
 import { errorText, errorType } from "./kafkajs-internals";
 import { atMost, isConnectionLost, Link, pause } from "./link";
-import { awaitBroker, awaitTopics, ensureInternalTopics, TopicLimits } from "./topics";
+import { awaitBroker, awaitTopics, controlTopic, ensureInternalTopics, TopicLimits } from "./topics";
 
 export interface KafkaHealth {
   /** Last heartbeat the group coordinator accepted. */
@@ -94,9 +94,12 @@ class Kafka implements KafkaAdapter {
     this.#sink = new KafkaSink(sinkOptions, emit, log);
     this.#inputs = new KafkaInputs(module.sources, (source, purpose) => this.#link(source.cluster.name, purpose), emit, log);
     this.#restoreFetcher = new Fetcher(this.#link(cluster.name, "restore"), restoreLimits, log);
-    const egressTopics = () => [...new Set([...this.#rawTopicsOf(cluster.name), ...this.#limits.topics(cluster.name)])];
+    const control = this.#dualMode ? [controlTopic(group)] : [];
+    const otherTopics = () => [
+      ...new Set([...control, ...this.#rawTopicsOf(cluster.name), ...this.#limits.topics(cluster.name)]),
+    ];
     const fence = new KafkaFence(
-      { group, shards, transactionTimeoutMs, egressTopics },
+      { group, shards, transactionTimeoutMs, otherTopics },
       linkTo(cluster.name),
       this.#link(cluster.name, "look"),
       log,
@@ -137,6 +140,10 @@ class Kafka implements KafkaAdapter {
     );
   }
 
+  get #dualMode(): boolean {
+    return this.module.functions.some(({ mode }) => mode === "dual");
+  }
+
   /** How absent topics are made (`dev`); undefined when they are not. */
   get #created(): { partitions: number; replicationFactor: number } | undefined {
     const { createTopics, shards, replicationFactor } = this.options;
@@ -164,8 +171,7 @@ class Kafka implements KafkaAdapter {
   async #join(): Promise<void> {
     const { cluster, group, shards, replicationFactor } = this.options;
     for (const specification of this.#clusters.values()) await awaitBroker(specification, this.log, () => this.#closed);
-    const dualMode = this.module.functions.some(({ mode }) => mode === "dual");
-    await ensureInternalTopics(cluster, { group, shards, replicationFactor, dualMode }, this.log);
+    await ensureInternalTopics(cluster, { group, shards, replicationFactor, dualMode: this.#dualMode }, this.log);
     for (const specification of this.#clusters.values()) {
       const topics = [...this.#topicsOf(specification.name), ...this.#rawTopicsOf(specification.name)];
       if (topics.length > 0) await awaitTopics(specification, topics, this.#created, this.log, () => this.#closed);

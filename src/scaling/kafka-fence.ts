@@ -26,7 +26,7 @@ export interface FenceOptions {
   readonly shards: number;
   readonly transactionTimeoutMs: number;
   /** Where units may have gone besides the state, as far as we know. */
-  egressTopics(): readonly string[];
+  otherTopics(): readonly string[];
 }
 
 interface Fenced {
@@ -78,7 +78,7 @@ export class KafkaFence {
       throw error;
     }
     this.#begun.delete(transactionalId);
-    void this.#closeEgresses(transactionalId, fenced);
+    void this.#closeOthers(transactionalId, fenced);
   }
 
   async #initialise(transactionalId: string): Promise<Fenced> {
@@ -105,16 +105,16 @@ export class KafkaFence {
   }
 
   /** The state is what we wait for ourselves; readers of results are helped as well as we can, and nothing waits for it. */
-  async #closeEgresses(transactionalId: string, { producer, end }: Fenced): Promise<void> {
+  async #closeOthers(transactionalId: string, { producer, end }: Fenced): Promise<void> {
     try {
       const held: TopicPartition[] = [];
-      for (const topic of this.options.egressTopics()) held.push(...(await heldPartitions(this.sideLink, topic)));
+      for (const topic of this.options.otherTopics()) held.push(...(await heldPartitions(this.sideLink, topic)));
       if (held.length === 0) return;
       await producer.seal(held, end);
       const where = held.map(({ topic, partition }) => `${topic}/${partition}`).join(", ");
       this.log("info", `Closed what ${transactionalId} may have left open in ${where}.`, { transactionalId, end });
     } catch (error) {
-      this.log("debug", `Looking after what ${transactionalId} may have left open in egress topics failed: ${errorText(error)}`);
+      this.log("debug", `Looking after what ${transactionalId} may have left open outside the state failed: ${errorText(error)}`);
     }
   }
 }
