@@ -92,6 +92,10 @@ export class Router {
     return type;
   }
 
+  get functionTypes(): FunctionType[] {
+    return [...this.#types.values()].filter((type) => type !== undefined);
+  }
+
   #resolve(typename: string): FunctionType | undefined {
     const parts = splitTypename(typename);
     if (!parts) return undefined;

@@ -73,6 +73,7 @@ describe("Router", () => {
   it("knows no function type that is not served, and makes up none from odd names", () => {
     const { router } = aRouter();
     for (const name of ["shop/cart", "ex", "ex/", "/fn", "ex/fn/x", "", "ex/a\0b"]) expect(router.type(name)).toBeUndefined();
+    expect(router.functionTypes).toEqual([]);
     expect(typeOf(router)).toBe(typeOf(router));
   });
 
