@@ -121,7 +121,7 @@ function lanesWait(lanes: readonly Mailbox[], { router }: World, now: number): s
     const [{ type }] = lanes as [Mailbox];
     const { specification, inFlight, slots, queued } = router.endpoints[type.endpoint] as Endpoint;
     const slot = ready === 1 ? "a slot" : `slots for ${ready} lanes`;
-    waits.push(`${slot} of endpoint ${specification.id}: ${inFlight} of ${slots} are taken, and ${queued} lanes wait for one`);
+    waits.push(`${slot} of endpoint ${specification.id}: ${inFlight} of ${slots} taken, ${count(queued, "lane")} in line`);
   }
   return waits;
 }

@@ -1,5 +1,8 @@
+import { readFileSync } from "node:fs";
 import net, { type AddressInfo } from "node:net";
+import path from "node:path";
 import { ConfigError } from "../../src/model/errors";
+import { paths } from "../../src/observe/admin-views";
 import { type Admin, openAdmin } from "../../src/observe/http-admin";
 import { hotActor, hotExplanation, SampleRouter, shard } from "./samples";
 
@@ -192,6 +195,11 @@ test("other paths say what there is", async () => {
     error: "there is nothing at GET /status",
     paths: ["/healthz", "/readyz", "/metrics", "/v1/status", "/v1/applications", "/v1/actors", "/v1/explain"],
   });
+});
+
+test("every path is documented", () => {
+  const documented = readFileSync(path.resolve(__dirname, "../../../docs/observability.md"), "utf8");
+  expect(paths.filter((each) => !documented.includes(`\`${each}\``))).toEqual([]);
 });
 
 test("a source that throws is a 500 with its message, for any page, and ends nothing", async () => {

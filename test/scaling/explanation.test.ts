@@ -211,7 +211,7 @@ describe("what an actor does and waits for", () => {
     world.add("b", "1").add("a", "1", "1");
     const waiting = world.explain();
     expect(waiting.doing).toEqual(["it runs without lessees", "the lessor: ready for 0 ms, 2 messages waiting"]);
-    expect(waiting.waitsFor).toEqual(["a slot of endpoint ex/*: 1 of 1 are taken, and 1 lanes wait for one"]);
+    expect(waiting.waitsFor).toEqual(["a slot of endpoint ex/*: 1 of 1 taken, 1 lane in line"]);
     world.work(5);
     world.add("a", "1");
     world.driver.fail();
