@@ -27,9 +27,14 @@ type Order = (one: DualActor, other: DualActor) => number;
 function place(first: DualActor[], actor: DualActor, top: number, order: Order): void {
   const last = first[first.length - 1];
   if (last && first.length >= top && order(last, actor) <= 0) return;
-  let at = first.length;
-  while (at > 0 && order(first[at - 1] as DualActor, actor) > 0) at--;
-  first.splice(at, 0, actor);
+  let low = 0;
+  let high = first.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (order(first[middle] as DualActor, actor) > 0) high = middle;
+    else low = middle + 1;
+  }
+  first.splice(low, 0, actor);
   if (first.length > top) first.pop();
 }
 
