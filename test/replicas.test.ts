@@ -53,7 +53,7 @@ test("a replica that cannot be reached is avoided, and the messages it failed ar
     { url: "http://two/", concurrency: 4, inFlight: 3, health: "well" },
   ]);
   while (driver.inFlight.length > 0) driver.reply();
-  driver.advance(150); // They have rested.
+  driver.advance(150); // They have rested, each for its own time.
   expect(where(driver).sort()).toEqual(["a@1", "c@1", "e@1"]);
   while (driver.inFlight.length > 0) driver.reply();
   expect(driver.reports().filter((text) => text.startsWith("endpoint"))).toEqual([
