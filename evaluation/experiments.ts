@@ -24,6 +24,8 @@ export const ARMS = {
   statefun: "FIFO, any, 10",
   ours: "Dirigo, 7",
   oursHome: "Dirigo, home, 7",
+  balanced: "balanced lanes, 7",
+  balancedHome: "balanced lanes, home, 7",
   fifo7: "FIFO, home, 7",
   any7: "FIFO, any, 7",
   edf7: "EDF, home, 7",
@@ -34,6 +36,8 @@ export const HEADLINE: Readonly<Record<string, Configuration>> = {
   [ARMS.statefun]: STATEFUN,
   [ARMS.ours]: OURS,
   [ARMS.oursHome]: { ...OURS, placement: "home" },
+  [ARMS.balanced]: { ...OURS, policy: "balanced" },
+  [ARMS.balancedHome]: { ...OURS, policy: "balanced", placement: "home" },
   [ARMS.fifo7]: { ...PAPER, replicas: 7 },
   [ARMS.any7]: { ...STATEFUN, replicas: 7 },
   [ARMS.edf7]: { ...PAPER, replicas: 7, policy: "edf" },
@@ -135,17 +139,21 @@ export const HOT: Omit<HotActorOptions, "rate"> = { stateBytes: 16 * 1024, servi
 /** One slot does at most 100 messages of 10 ms in a second. */
 export const ONE_SLOT_RATE = 100;
 export const HOT_SLOTS = [1, 2, 4, 8, 16, 32] as const;
-export const HOT_ARMS = { dual: "dual mode", exclusive: "exclusive" } as const;
+export const HOT_ARMS = { dual: "dual mode", balanced: "dual mode, balanced lanes", exclusive: "exclusive" } as const;
+
+export function hotConfiguration(arm: string, slots: number): Configuration {
+  const scaling = arm === HOT_ARMS.exclusive ? "exclusive" : "leased";
+  return { ...OURS, policy: arm === HOT_ARMS.balanced ? "balanced" : OURS.policy, replicas: slots, scaling, maxLessees: 64 };
+}
 
 function oneHotActor({ seeds }: ExperimentOptions): Experiment {
   const id = "e4";
   const configurations: Record<string, Configuration> = {};
   const tasks = Object.values(HOT_ARMS).flatMap((arm) =>
     HOT_SLOTS.flatMap((slots) => {
-      const scaling = arm === HOT_ARMS.dual ? ("leased" as const) : ("exclusive" as const);
-      const configuration: Configuration = { ...OURS, replicas: slots, scaling, maxLessees: 64 };
+      const configuration = hotConfiguration(arm, slots);
       configurations[arm] = configuration;
-      const most = arm === HOT_ARMS.dual ? slots * ONE_SLOT_RATE : ONE_SLOT_RATE;
+      const most = arm === HOT_ARMS.exclusive ? ONE_SLOT_RATE : slots * ONE_SLOT_RATE;
       return seeds.map(
         (seed): Task => ({
           kind: "capacity",

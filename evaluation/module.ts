@@ -15,8 +15,8 @@ import { NAMESPACE, typenameOf } from "./plan";
 export interface Configuration {
   /** For tables and plots. */
   readonly name: string;
-  /** `spread`: spread-policy.ts, with as many lessees as `maxLessees`. */
-  readonly policy: PolicyName | "spread";
+  /** A policy of Dirigo's, or one of those here; `spread` has as many lessees as `maxLessees`. */
+  readonly policy: PolicyName | OwnPolicy;
   readonly placement: "home" | "any";
   readonly replicas: number;
   /** `exclusive`: no dual-mode actors. `aligned`: dual mode without lessees. `leased`: with. */
@@ -40,8 +40,13 @@ export function marksCloses({ scaling, unsynchronized }: Configuration): boolean
   return scaling !== "exclusive" && unsynchronized !== true;
 }
 
-/** As compiled. */
-export const SPREAD_PATH = join(__dirname, "spread-policy.js");
+export type OwnPolicy = "balanced" | "spread";
+
+/** As compiled: a user's own policy is named by its path. */
+export const OWN_POLICIES: Readonly<Record<OwnPolicy, string>> = {
+  balanced: join(__dirname, "balanced-policy.js"),
+  spread: join(__dirname, "spread-policy.js"),
+};
 
 export interface Surroundings {
   /** `host:port` of the broker. */
@@ -115,7 +120,8 @@ function ingressDocument(application: ApplicationLoad, { brokers, group }: Surro
 function applicationDocument(application: ApplicationLoad, configuration: Configuration): Document {
   const { name, sloMs, windowMs } = application;
   const slo = { latency: `${sloMs}ms`, from: "window-end", window: `${windowMs}ms` };
-  const policy = configuration.policy === "spread" ? SPREAD_PATH : configuration.policy;
+  const named = configuration.policy;
+  const policy = named === "balanced" || named === "spread" ? OWN_POLICIES[named] : named;
   const params = paramsOf(configuration);
   return { kind: "io.dirigo.v1/application", spec: { name, ingresses: [ingressOf(application)], slo, policy, params } };
 }
@@ -124,6 +130,7 @@ function paramsOf({ policy, scaling, margin, maxLessees }: Configuration): Recor
   switch (policy) {
     case "spread":
       return { lessees: maxLessees ?? 0 };
+    case "balanced":
     case "min-laxity":
       return margin === undefined ? {} : { margin };
     default:

@@ -7,7 +7,7 @@ import { Report, type Row } from "../bench/report";
 import { Stage } from "../bench/stage";
 import { measureCounting } from "../bench/throughput";
 import { Capacity } from "./capacity";
-import { ARMS, barrierLoad, HEADLINE, HOT, HOT_ARMS, lesseesArm, ONE_SLOT_RATE } from "./experiments";
+import { ARMS, barrierLoad, HEADLINE, HOT, HOT_ARMS, hotConfiguration, lesseesArm, ONE_SLOT_RATE } from "./experiments";
 import { hotActor, type Load, mixHot } from "./load";
 import { type Configuration, OURS } from "./module";
 import { type RealRun, runReal } from "./real-run";
@@ -51,7 +51,7 @@ function outcomeOf(
 
 export const SIMULATED = ", simulated";
 export const FREE_ARM = "functions that take no time";
-const E2_ARMS = [ARMS.paper, ARMS.statefun, ARMS.ours] as const;
+const E2_ARMS = [ARMS.paper, ARMS.statefun, ARMS.ours, ARMS.balanced] as const;
 
 /** Runs alternate, so that a machine that changes its mood changes it for all. */
 async function headline(stage: Stage, { seeds, rates, seconds }: RealOptions): Promise<Omit<Results, "seeds">> {
@@ -89,12 +89,12 @@ async function oneHotActor(stage: Stage, { seeds }: RealOptions): Promise<Omit<R
   const [seed = 1] = seeds;
   for (const slots of REAL_SLOTS) {
     for (const arm of Object.values(HOT_ARMS)) {
-      const dual = arm === HOT_ARMS.dual;
+      const exclusive = arm === HOT_ARMS.exclusive;
       // One actor takes one slot under exclusive mode, however many there are: the ends are enough.
-      if (!dual && slots !== REAL_SLOTS[0] && slots !== REAL_SLOTS.at(-1)) continue;
-      const configuration: Configuration = { ...OURS, replicas: slots, scaling: dual ? "leased" : "exclusive", maxLessees: 64 };
+      if (exclusive && slots !== REAL_SLOTS[0] && slots !== REAL_SLOTS.at(-1)) continue;
+      const configuration = hotConfiguration(arm, slots);
       configurations[arm] = configuration;
-      const most = (dual ? slots : 1) * ONE_SLOT_RATE;
+      const most = (exclusive ? 1 : slots) * ONE_SLOT_RATE;
       const capacity = new Capacity(most * 0.5, most * 1.1, REAL_PRECISION);
       let best: Outcome | undefined;
       for (let rate = capacity.next; rate !== undefined; rate = capacity.next) {

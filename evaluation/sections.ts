@@ -26,11 +26,13 @@ function byRate(table: Table, arms: readonly string[], cell: (arm: string, rate:
 
 function headline(table: Table): Section {
   const arms = Object.values(ARMS);
-  const { paper, statefun, ours, oursHome } = ARMS;
+  const { paper, statefun, ours, oursHome, balanced, balancedHome } = ARMS;
   const against = [
     [ours, paper],
     [ours, statefun],
     [oursHome, paper],
+    [balanced, paper],
+    [balancedHome, paper],
   ] as const;
   const rates = table.xs();
   const differences = against.map(([one, other]) => [
@@ -56,7 +58,7 @@ function headline(table: Table): Section {
         const perHundred = (100 * mean("controlRecords")) / mean("records");
         return `${shownNumber(mean("provisionedSeconds"), 0)} / ${shownNumber(mean("usedSeconds"), 0)} / ${shownNumber(mean("busy"), 0)} % / ${shownNumber(perHundred, 0)}`;
       }),
-      leases: byRate(table, [ours, oursHome], (arm, rate) => {
+      leases: byRate(table, [ours, oursHome, balanced, balancedHome], (arm, rate) => {
         const mean = (value: string) => table.mean(arm, rate, value).mean;
         return `${shownNumber(mean("leases"), 0)} / ${shownNumber(mean("leaseSeconds"), 0)} s / ${shownNumber(mean("drainP50"))} / ${shownNumber(mean("consolidateP50"))} / ${shownNumber(mean("criticalP50"))}`;
       }),
@@ -107,16 +109,32 @@ function hotActor(table: Table): Section {
   const one = table.mean(HOT_ARMS.dual, 1, "rate").mean;
   const rows = slots.map((x) => {
     const dual = table.mean(HOT_ARMS.dual, x, "rate");
+    const balanced = table.mean(HOT_ARMS.balanced, x, "rate");
     return [
       String(x),
       shownEstimate(dual, 0),
       shownNumber(dual.mean / one / x, 2),
+      shownEstimate(balanced, 0),
+      shownNumber(balanced.mean / one / x, 2),
       shownEstimate(table.mean(HOT_ARMS.exclusive, x, "rate"), 0),
       shownNumber(table.mean(HOT_ARMS.dual, x, "lesseesMean").mean),
     ];
   });
   return {
-    blocks: { table: tableText(["slots", "dual, records/s", "of linear", "exclusive, records/s", "lessees at a barrier"], rows) },
+    blocks: {
+      table: tableText(
+        [
+          "slots",
+          "dual, records/s",
+          "of linear",
+          "balanced, records/s",
+          "of linear",
+          "exclusive, records/s",
+          "lessees at a barrier",
+        ],
+        rows,
+      ),
+    },
     plots: {
       "e4-hot-actor": {
         title: "One hot actor: highest rate with 95 % of windows in time",

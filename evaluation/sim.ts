@@ -1,12 +1,14 @@
 /** One run of one configuration in virtual time. */
 import type { EngineOptions } from "../src/config/specification";
+import type { PolicyModules } from "../src/router/applications";
 import type { Policy } from "../src/router/policy/policy";
 import { edf } from "../src/router/policy/ranks";
+import balanced from "./balanced-policy";
 import { ControlWatch } from "./control-watch";
 import { functionsOf, Meter, type Output } from "./functions";
 import type { Load } from "./load";
 import { type ApplicationResult, Measurement, measuredInterval, SlotTime, satisfactions } from "./metrics";
-import { type Configuration, marksCloses, moduleOf, SPREAD_PATH } from "./module";
+import { type Configuration, marksCloses, moduleOf, OWN_POLICIES } from "./module";
 import { planOf } from "./plan";
 import { type IngressRecord, recordsOf } from "./records";
 import spread from "./spread-policy";
@@ -43,7 +45,7 @@ export function simulate({ load, configuration, seed, physics }: Run): RunResult
   const world = new VirtualWorld({
     options: OPTIONS,
     module: moduleOf(load, configuration, { brokers: "kafka:9092", urls, group: GROUP }),
-    policies: new Map([[SPREAD_PATH, (): Policy => ({ ...edf(), ...spread() })]]),
+    policies: OWN,
     seed,
     physics: { ...PHYSICS, ...physics },
     functions: functionsOf({ load, plan, seed, topic: OUT, meter }),
@@ -83,6 +85,12 @@ function incomingOf(records: readonly IngressRecord[]): Incoming[] {
     },
   }));
 }
+
+/** As the product loads them: hooks that a policy leaves out order by deadline. */
+const OWN: PolicyModules = new Map([
+  [OWN_POLICIES.balanced, (): Policy => ({ ...edf(), ...balanced() })],
+  [OWN_POLICIES.spread, (): Policy => ({ ...edf(), ...spread() })],
+]);
 
 /** The product's defaults, with bounds that no load of these comes near: who is overloaded is late, and the producers do not wait. */
 const OPTIONS: EngineOptions = {

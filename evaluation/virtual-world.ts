@@ -99,6 +99,8 @@ export class VirtualWorld {
     if (this.engine.tenure.phase.kind !== "running") throw new Error(`the engine is ${this.engine.tenure.phase.kind}`);
     this.#awaitRecord();
     while (this.agenda.step());
+    const { policyFaults } = this.engine.measures;
+    if (policyFaults > 0) throw new Error(`a policy has thrown, or decided what cannot be, ${policyFaults} times`);
   }
 
   /** Records are taken from their list one by one: the agenda stays short. */
