@@ -3,16 +3,36 @@
  * What it draws comes from the router's seeded generator, so that a run repeats.
  */
 import type { Random } from "../../src/model/random";
-import type { Policy, PolicyEnvironment, Runnable, RunQueue } from "../../src/router/policy/policy";
+import type {
+  ActorView,
+  AdmitDecision,
+  LaneView,
+  Policy,
+  PolicyEnvironment,
+  Runnable,
+  RunQueue,
+} from "../../src/router/policy/policy";
 
 /** How often each moment goes wrong. */
 const WRONG = 0.1;
+/** How often a message goes to any lane of its actor. */
+const FORWARDED = 0.7;
+/** A lane that nobody has. */
+const NOWHERE: LaneView = { lane: 17, feasible: true, waitMs: 0 };
 
 export function chaosPolicy(): Policy {
   let random: Random | undefined;
   const draw = () => random?.next() ?? 0;
   const stumble = () => {
     if (draw() < WRONG) throw new Error("chaos");
+  };
+  /** A lane of some call before. */
+  let kept: LaneView | undefined;
+  const anyLane = (actor: ActorView): AdmitDecision => {
+    const lanes = [...actor.openings(1 + Math.floor(draw() * 3)), ...actor.lessees(), actor.home()];
+    const to = draw() < WRONG ? (kept ?? NOWHERE) : (lanes[Math.floor(draw() * lanes.length)] as LaneView);
+    kept = to;
+    return { do: "forward", to };
   };
   return {
     tag: "chaos",
@@ -25,10 +45,10 @@ export function chaosPolicy(): Policy {
       stumble();
       return { do: "send" };
     },
-    admit(message) {
+    admit(message, _now, actor) {
       message.rank = anyRank(draw());
       stumble();
-      return { do: "queue" };
+      return actor && draw() < FORWARDED ? anyLane(actor) : { do: "queue" };
     },
     next: (queue, now) => anyChoice(queue, now, draw),
     preApply: stumble,

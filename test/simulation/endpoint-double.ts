@@ -1,6 +1,7 @@
 /** HTTP to the fake functions: delays, timeouts, and answers that go wrong. Every dispatch is answered once, unless we die. */
 import type { Effect } from "../../src/effect";
 import { readMessageText } from "./cast";
+import { DualWatch } from "./dual-watch";
 import type { Answer, Call, Impossible } from "./function-host";
 import { IMPOSSIBLE, troubled } from "./function-host";
 import { decodeRequest, type Request } from "./function-wire";
@@ -28,12 +29,19 @@ export class EndpointDouble {
   /** Calls answered while the audit topic was being described. */
   #waiting: Call[] = [];
 
-  constructor(private readonly process: RouterProcess) {}
+  /** Where actors may have several requests in flight. */
+  readonly dual: DualWatch | undefined;
+
+  constructor(private readonly process: RouterProcess) {
+    const { dual } = process.world.scenario;
+    this.dual = dual && new DualWatch(dual);
+  }
 
   /** A new tenure knows nothing of the requests of the one before; their answers are stale. */
   newTenure(): void {
     this.#tenure++;
     this.#inFlight.clear();
+    this.dual?.newTenure();
     this.#unfinished.clear();
     this.#perReplica.clear();
     this.#waiting = [];
@@ -48,9 +56,13 @@ export class EndpointDouble {
     const { world } = process;
     const request = decodeRequest(effect.body);
     const address = `${request.type}/${request.id}`;
-    this.#enter(address, effect);
-    this.#checkRetry(address, request);
-    this.#checkRounds(address);
+    this.#take(effect);
+    if (this.dual) this.dual.dispatched(effect.invocation, request);
+    else {
+      this.#enter(address, effect);
+      this.#checkRetry(address, request);
+      this.#checkRounds(address);
+    }
     if (effect.functionName !== request.type)
       throw new Violation("requests are well formed", `${address} sent to ${effect.functionName}`);
     const call = world.functions.begin(process.clock);
@@ -67,9 +79,9 @@ export class EndpointDouble {
     // The answer is on its way when it is made; the clock of the call runs in the router.
     agenda.after(Math.min(lateMs, CALL_TIMEOUT_MS), () => {
       const inTime: Answer = lateMs < CALL_TIMEOUT_MS ? answer : { kind: "silence" };
-      if (inTime.kind !== "silence") return process.hand(() => this.#answered(effect, address, tenure, call, inTime));
+      if (inTime.kind !== "silence") return process.hand(() => this.#answered(effect, request, tenure, call, inTime));
       agenda.after(CALL_TIMEOUT_MS - Math.min(lateMs, CALL_TIMEOUT_MS), () =>
-        process.hand(() => this.#answered(effect, address, tenure, call, { kind: "refused", reason: "timed out" })),
+        process.hand(() => this.#answered(effect, request, tenure, call, { kind: "refused", reason: "timed out" })),
       );
     });
   }
@@ -96,10 +108,14 @@ export class EndpointDouble {
     return answer.kind === "silence" && scenario.fewSlots ? refusal : answer;
   }
 
-  #answered(effect: Dispatch, address: string, tenure: number, call: Call, answer: Exclude<Answer, { kind: "silence" }>): void {
+  #answered(effect: Dispatch, request: Request, tenure: number, call: Call, answer: Exclude<Answer, { kind: "silence" }>): void {
     const { process } = this;
-    if (tenure === this.#tenure) this.#leave(address, effect);
     const { invocation } = effect;
+    const address = `${request.type}/${request.id}`;
+    if (tenure === this.#tenure) {
+      this.#leave(address, effect);
+      this.dual?.ended(invocation, request, answer.kind === "reply" && call.flaw === undefined && call.complete);
+    }
     if (answer.kind === "refused") return process.apply({ kind: "invocation_failed", invocation, reason: answer.reason });
     if (tenure === this.#tenure && call.flaw === undefined && call.complete) this.#unfinished.delete(address);
     call.appliedMs = process.clock;
@@ -140,6 +156,9 @@ export class EndpointDouble {
       throw new Violation("one request in flight per address", told);
     }
     this.#inFlight.set(address, effect.invocation);
+  }
+
+  #take(effect: Dispatch): void {
     const replica = replicaOf(effect);
     const count = (this.#perReplica.get(replica) ?? 0) + 1;
     this.#perReplica.set(replica, count);

@@ -15,6 +15,9 @@ import {
   statesOf,
   type TypeName,
 } from "./cast";
+import type { DualNode } from "./dual-cast";
+import { dualStatesOf, runDual } from "./dual-function";
+import type { DualWorld } from "./dual-scenario";
 import {
   decodeLong,
   decodeRequest,
@@ -26,6 +29,7 @@ import {
   PRODUCER_RECORD_TYPE,
   Reply,
   type Request,
+  type StateSpecification,
   TEXT_TYPE,
 } from "./function-wire";
 import { Violation } from "./violation";
@@ -107,6 +111,7 @@ export class FunctionHost {
     private readonly auditBytesMax: number,
     /** Clocks of two routers may differ by twice this. */
     private readonly skewMs: number,
+    private readonly dual: DualWorld | undefined,
   ) {}
 
   begin(dispatchedMs: number): Call {
@@ -123,19 +128,33 @@ export class FunctionHost {
   run(body: Uint8Array, call: Call, impossible: Impossible | undefined): Answer {
     const request = decodeRequest(body);
     if (request.namespace !== NAMESPACE) throw new Violation("requests are well formed", `namespace ${request.namespace}`);
-    const type = request.type as TypeName;
-    const missing = statesOf(type, this.version).filter((state) => !request.states.has(state.name));
+    const missing = this.#statesOf(request.type).filter((state) => !request.states.has(state.name));
     if (missing.length > 0) return ok(encodeIncomplete(missing));
-    const address = `${request.type}/${request.id}`;
-    const invocation = new InvocationOf(type, request, call, this, this.#lastCallMs.get(address) ?? 0, this.skewMs);
-    this.#lastCallMs.set(address, call.dispatchedMs);
-    const reply = invocation.run();
+    const reply = this.#run(request, call);
     call.complete = true;
     if (impossible) {
       call.flaw = impossible;
       spoil(reply, impossible, this.auditBytesMax);
     }
     return ok(reply.encode());
+  }
+
+  #run(request: Request, call: Call): Reply {
+    const node = this.#node(request.type);
+    if (this.dual && node) return runDual(this.dual, node, request, call.number);
+    const address = `${request.type}/${request.id}`;
+    const lastMs = this.#lastCallMs.get(address) ?? 0;
+    this.#lastCallMs.set(address, call.dispatchedMs);
+    return new InvocationOf(request.type as TypeName, request, call, this, lastMs, this.skewMs).run();
+  }
+
+  #node(type: string): DualNode | undefined {
+    return this.dual?.nodes.find(({ name }) => name === type);
+  }
+
+  #statesOf(type: string): readonly StateSpecification[] {
+    const node = this.#node(type);
+    return node ? dualStatesOf(node, this.version) : statesOf(type as TypeName, this.version);
   }
 
   /** Declares again what is listed: a router must not play this game for ever. */
@@ -146,7 +165,7 @@ export class FunctionHost {
     const left = this.#stubborn.get(address) ?? STUBBORN_CALLS;
     if (left > 1) this.#stubborn.set(address, left - 1);
     else this.#stubborn.delete(address);
-    return ok(encodeIncomplete(statesOf(type as TypeName, this.version)));
+    return ok(encodeIncomplete(this.#statesOf(type)));
   }
 
   isStubborn(address: string): boolean {

@@ -10,6 +10,7 @@ export interface ReceivedInvocation {
   /** `type/id` without the namespace; undefined when the field is absent. */
   readonly caller: string | undefined;
   readonly typename: string;
+  readonly value: Buffer;
   readonly text: string;
 }
 
@@ -48,10 +49,20 @@ function readAddress(reader: Reader): { namespace: string; type: string; id: str
   return address;
 }
 
-function readTypedValue(reader: Reader): ReceivedState {
+/** An encoded TypedValue. */
+export function readTypedValue(bytes: Uint8Array): ReceivedState {
+  const reader = Reader.create(bytes);
+  return readTyped(reader, reader.len);
+}
+
+function readNestedTypedValue(reader: Reader): ReceivedState {
+  return readTyped(reader, reader.uint32() + reader.pos);
+}
+
+function readTyped(reader: Reader, end: number): ReceivedState {
   let typename = "";
   let value = Buffer.alloc(0);
-  nested(reader, (at, number) => {
+  readFields(reader, end, (at, number) => {
     if (number === 1) typename = at.string();
     else if (number === 3) value = Buffer.from(at.bytes());
     else return false;
@@ -83,7 +94,7 @@ function readState(reader: Reader): [string, ReceivedState | undefined] {
   let value: ReceivedState | undefined;
   nested(reader, (at, number) => {
     if (number === 1) name = at.string();
-    else if (number === 2) value = readTypedValue(at);
+    else if (number === 2) value = readNestedTypedValue(at);
     else return false;
     return true;
   });
@@ -108,11 +119,25 @@ function readInvocation(reader: Reader): ReceivedInvocation {
     if (number === 1) {
       const from = readAddress(at);
       caller = `${from.type}/${from.id}`;
-    } else if (number === 2) argument = readTypedValue(at);
+    } else if (number === 2) argument = readNestedTypedValue(at);
     else return false;
     return true;
   });
-  return { caller, typename: argument.typename, text: argument.value.toString("utf8") };
+  const { typename, value } = argument;
+  return { caller, typename, value, text: value.toString("utf8") };
+}
+
+/** The part that a merge message carries: an InvocationBatchRequest with nothing but states. */
+export function decodePart(bytes: Uint8Array): ReadonlyMap<string, ReceivedState | undefined> {
+  const states = new Map<string, ReceivedState | undefined>();
+  const reader = Reader.create(bytes);
+  readFields(reader, reader.len, (at, number) => {
+    if (number !== 2) return false;
+    const [name, value] = readState(at);
+    states.set(name, value);
+    return true;
+  });
+  return states;
 }
 
 // ── replies ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -122,6 +147,8 @@ export interface SentMessage {
   readonly type: string;
   readonly id: string;
   readonly text: string;
+  /** Of its argument; undefined: text. */
+  readonly typename?: string;
 }
 
 export type SentDelayed =
@@ -176,7 +203,7 @@ export const TEXT_TYPE = "sim/text";
 function writeMessage(writer: Writer, first: number, message: SentMessage): Writer {
   const address = writer.uint32((first << 3) | 2).fork();
   address.uint32(10).string(message.namespace).uint32(18).string(message.type).uint32(26).string(message.id).ldelim();
-  writeTypedValue(writer.uint32(((first + 1) << 3) | 2), TEXT_TYPE, Buffer.from(message.text, "utf8"));
+  writeTypedValue(writer.uint32(((first + 1) << 3) | 2), message.typename ?? TEXT_TYPE, Buffer.from(message.text, "utf8"));
   return writer;
 }
 

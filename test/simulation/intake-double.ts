@@ -3,6 +3,7 @@
 import type { SourceSpecification } from "../../src/config/specification";
 import type { Effect } from "../../src/effect";
 import { AUDIT_TOPIC } from "./audit";
+import { DUAL_TOPIC } from "./dual-line";
 import type { PartitionLog, StoredRecord } from "./partition-log";
 import type { RouterProcess } from "./router-process";
 import { Violation } from "./violation";
@@ -114,7 +115,7 @@ export class IntakeDouble {
     process.later(process.world.weather.brokerDelayMs, () => {
       reader.fetching = false;
       if (reader.closed || reader.paused) return;
-      process.world.watch.fetching(process);
+      process.world.watch.fetching(process, reader.input);
       const { records, next } = reader.log.read(
         reader.position,
         1 + chance.below(scenario.fetchRecordsMax),
@@ -173,7 +174,7 @@ export class IntakeDouble {
     process.later(process.world.weather.brokerDelayMs * 2, () => {
       const logs = process.world.broker.topic(cluster, topic);
       const [first] = logs ?? [];
-      if (topic === AUDIT_TOPIC) {
+      if (topic === AUDIT_TOPIC || topic === DUAL_TOPIC) {
         process.auditKnown = true;
         process.endpoints.described();
       }

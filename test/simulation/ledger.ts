@@ -94,6 +94,8 @@ export interface LedgerOptions {
   readonly exactlyOnce: boolean;
   readonly stateTopic: string;
   readonly skewMs: number;
+  /** Messages that wait are those of the ordinary world; otherwise somebody else judges them (dual-ledger.ts). */
+  readonly ordinary: boolean;
 }
 
 export class Ledger {
@@ -194,7 +196,8 @@ export class Ledger {
       else if (log.topic === this.options.stateTopic) this.#collectProgress(record, progress, located);
     }
     this.#take(lines);
-    for (const { log, record } of transaction.written) if (log.topic === this.options.stateTopic) this.#remember(record);
+    if (this.options.ordinary)
+      for (const { log, record } of transaction.written) if (log.topic === this.options.stateTopic) this.#remember(record);
     for (const { input, value } of progress) this.#checkProgress(input, value);
   }
 

@@ -9,6 +9,7 @@ import { applicationsOf } from "./applications";
 import { AUDIT_TOPIC } from "./audit";
 import { ELSEWHERE, HOME } from "./broker";
 import type { Chance } from "./chance";
+import { type DualWorld, dualApplications, dualEndpoint, dualWorldOf } from "./dual-scenario";
 
 /** How bad things are; all zero in calm. Probabilities per request, or mean times between events. */
 export interface Weather {
@@ -48,6 +49,8 @@ export interface Scenario {
   readonly producerAborts: number;
   readonly deployAfterMs: number;
   readonly clockSkewMs: number;
+  /** A world of dual mode; undefined: the ordinary one. */
+  readonly dual: DualWorld | undefined;
 }
 
 export const CALM: Readonly<Weather> = {
@@ -62,7 +65,37 @@ export const CALM: Readonly<Weather> = {
 
 const ALL_BLOWS: readonly Blow[] = ["kill", "kill", "pause", "usurp", "usurp", "drain", "move", "move", "compact", "stumble"];
 
-export function scenarioOf(chance: Chance): Scenario {
+export function scenarioOf(chance: Chance, dual: boolean): Scenario {
+  const scenario = ordinaryOf(chance);
+  return dual ? { ...scenario, ...dualOf(chance, scenario) } : scenario;
+}
+
+/** What is different in a world of dual mode: who plays. Exactly once only: without, a repeated critical message would see itself. */
+function dualOf(chance: Chance, { module, options, weather }: Scenario): Partial<Scenario> {
+  const dual = dualWorldOf(chance, (name, targets) => source(name, HOME, targets, { kind: "earliest" }, false));
+  const [template] = module.endpoints as readonly [EndpointSpecification];
+  const heldBytesMax = chance.pick([3_000, 20_000, 1_000_000]);
+  const leaseIdleMs = chance.pick([50, 500, 2_000]);
+  return {
+    dual,
+    module: {
+      ...module,
+      endpoints: [dualEndpoint(chance, template)],
+      sources: dual.sources.map(({ specification }) => specification),
+      applications: dualApplications(chance, dual),
+      functions: dual.nodes.flatMap(({ dual: specification }) => specification ?? []),
+    },
+    options: (router) => ({ ...options(router), delivery: "exactly-once", heldBytesMax, leaseIdleMs }),
+    partitions: dual.sources.map(({ partitions }) => partitions),
+    weather: { ...weather, callFails: chance.pick([0, 0.02, 0.1]) },
+    backlogMax: chance.pick([50, 150, 400]),
+    recordEveryMs: chance.pick([3, 6, 15]),
+    poison: false,
+    slow: false,
+  };
+}
+
+function ordinaryOf(chance: Chance): Scenario {
   const harsh = chance.of(0.85);
   const concurrency = chance.pick([1, 2, 8, 64]);
   const exporters = chance.pick([1, 4]);
@@ -88,6 +121,7 @@ export function scenarioOf(chance: Chance): Scenario {
     producerAborts: chance.pick([0, 0.2]),
     deployAfterMs: chance.between(500, 40_000),
     clockSkewMs: chance.pick([0, 0, 15]),
+    dual: undefined,
   };
 }
 

@@ -8,7 +8,10 @@ import { decodeKey, decodeValue } from "../../src/state/changelog";
 import { AUDIT_TOPIC, decodeAuditLine } from "./audit";
 import { HOME } from "./broker";
 import { deliveryKey } from "./cast";
-import { decodeLong, typedValueOf } from "./function-wire";
+import type { Remembered } from "./dual-cast";
+import { decodeState } from "./dual-function";
+import { DualWorkload } from "./dual-workload";
+import { decodeLong, readTypedValue, typedValueOf } from "./function-wire";
 import { Operator } from "./operator";
 import type { StoredRecord } from "./partition-log";
 import type { Tooth } from "./tooth";
@@ -56,14 +59,15 @@ export function run(options: RunOptions): RunResult {
 class Simulation {
   readonly #world: World;
   readonly #operator: Operator;
-  readonly #workload: Workload;
+  readonly #workload: Workload | DualWorkload;
   readonly #startMs: number;
 
   constructor(private readonly options: RunOptions) {
     this.#world = new World(options.seed, options.tooth, options.print, options.verbose === true);
     this.#startMs = this.#world.agenda.now;
     this.#operator = new Operator(this.#world);
-    this.#workload = new Workload(this.#world);
+    const { dual, scenario } = this.#world;
+    this.#workload = dual && scenario.dual ? new DualWorkload(this.#world, scenario.dual, dual) : new Workload(this.#world);
   }
 
   run(): Violation | undefined {
@@ -165,7 +169,7 @@ class Simulation {
     while (!come()) {
       if (agenda.now < limitMs && agenda.steps < limitSteps && agenda.step()) continue;
       const took = `${Math.round((agenda.now - limitMs + DRAIN_LIMIT_MS) / 1000)} calm seconds and ${agenda.steps - limitSteps + CALM_STEPS_MAX} steps`;
-      const open = `${ledger.open + ledger.openPoison} messages are open, such as ${ledger.someOpen(3) || "(none)"}`;
+      const open = `${ledger.open + ledger.openPoison} messages are open, such as ${(this.#world.dual ?? ledger).someOpen(3) || "(none)"}`;
       throw new Violation("everything drains", `${when}: after ${took} ${open}`);
     }
   }
@@ -186,6 +190,7 @@ class Simulation {
   #judge(): void {
     const { ledger } = this.#world;
     ledger.checkNothingLost();
+    this.#world.dual?.checkNothingLost();
     ledger.checkExported();
     this.#judgeLines();
     this.#judgeState();
@@ -219,9 +224,11 @@ class Simulation {
     const { group, shards } = scenario.options("any");
     const counts = new Map<string, number>();
     const marks = new Map<string, string>();
+    const base = new Map<string, Remembered>();
+    const { dual } = this.#world;
     for (let shard = 0; shard < shards; shard++) {
       for (const record of broker.log(HOME, `${group}.state`, shard).standing(true).values()) {
-        this.#judgeRecord(shard, shards, record, counts, marks);
+        this.#judgeRecord(shard, shards, record, counts, marks, base);
       }
     }
     for (const [name, { n, optional }] of this.#world.ledger.addresses) {
@@ -233,6 +240,7 @@ class Simulation {
         fail("restored state equals running state", `${name} has n = ${count} and mark = ${marks.get(name)}`);
       counts.delete(name);
     }
+    dual?.checkBase(base);
     for (const name of counts.keys()) fail("effects count once", `${name} has state, but nothing it did is committed`);
   }
 
@@ -242,6 +250,7 @@ class Simulation {
     record: StoredRecord,
     counts: Map<string, number>,
     marks: Map<string, string>,
+    base: Map<string, Remembered>,
   ): void {
     const key = decodeKey(record.key ?? new Uint8Array(0));
     const value = record.value ?? new Uint8Array(0);
@@ -251,6 +260,11 @@ class Simulation {
         if (home !== shard)
           fail("restored state equals running state", `state of id '${key.id}' is in shard ${shard}, its home is ${home}`);
         const name = `${key.typename.slice("sim/".length)}/${key.id}`;
+        if (this.#world.dual) {
+          const remembered: Remembered = base.get(name) ?? new Map();
+          base.set(name, remembered.set(key.state, decodeState(readTypedValue(decodeValue(value).typedValue))));
+          return;
+        }
         if (key.state === "n") counts.set(name, decodeLong(typedValueOf(decodeValue(value).typedValue)));
         if (key.state === "mark") marks.set(name, Buffer.from(typedValueOf(decodeValue(value).typedValue)).toString("utf8"));
         return;
@@ -259,8 +273,11 @@ class Simulation {
         return fail("everything drains", `message ${key.sequence} of shard ${shard} still stands in the state topic`);
       case "progress":
         return this.#judgeProgress(key.cluster, key.topic, key.partition, value);
+      case "part":
+        return fail("leases end", `lane ${key.lane} of ${key.typename}/${key.id} still has a part in the state topic`);
       case "invoked":
       case "declaration":
+      case "actor":
         return;
     }
   }

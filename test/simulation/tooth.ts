@@ -24,6 +24,8 @@ export interface Tooth {
   unitFailed?(event: Extract<Event, { kind: "unit_failed" }>): Event;
   records?(records: readonly StoredRecord[]): readonly InputRecord[];
   reply?(body: Uint8Array): Uint8Array;
+  /** It bites only in worlds of dual mode. */
+  readonly dual?: boolean;
   readonly skipFencing?: boolean;
   readonly restoreToStable?: boolean;
   readonly ignorePauses?: boolean;

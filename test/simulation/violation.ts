@@ -17,7 +17,14 @@ export type Checker =
   | "a failed batch is sent again as it was"
   | "an incomplete answer is asked again three times at most"
   | "state lives as long as declared"
-  | "delays and cancellations hold";
+  | "delays and cancellations hold"
+  | "prior exactly"
+  | "no early post"
+  | "what is critical runs alone"
+  | "merged state is the fold"
+  | "barrier once"
+  | "leases end"
+  | "control tells what is";
 
 export class Violation extends Error {
   override readonly name = "Violation";

@@ -31,7 +31,7 @@ export class Watch {
     for (const [index, source] of measures.sources.entries()) {
       // What was fetched when the pause came still arrives, once per partition.
       const most = (partitions[index] ?? 0) * (process.options.partitionDepthMax + 2 * fetchRecordsMax);
-      if (source.outstanding < 0 || source.outstanding > most) {
+      if (source.outstanding < 0 || (!this.world.dual && source.outstanding > most)) {
         fail(
           "memory stays within bounds",
           `${source.outstanding} unfinished records of ${source.topic} in ${process.name}; at most ${most} may be`,
@@ -81,8 +81,14 @@ export class Watch {
   }
 
   /** A reader is about to take in more. */
-  fetching(process: RouterProcess): void {
+  fetching(process: RouterProcess, index: number): void {
     const { mailboxBytes } = process.engine.measures;
+    const input = process.engine.life.intake.inputs.get(index);
+    // What is held behind barriers has a bound of its own; once released, it waits for the partition to be read on.
+    const most = process.options.partitionDepthMax + this.world.scenario.fetchRecordsMax;
+    const runnable = (input?.progress?.outstanding ?? 0) - (input?.held ?? 0);
+    if (process.phase === "running" && this.world.dual && !this.world.tooth && runnable > most)
+      fail("memory stays within bounds", `${process.name} reads on with ${runnable} unfinished records of a partition`);
     if (process.phase !== "running" || mailboxBytes <= process.options.mailboxBytesMax) return;
     fail(
       "memory stays within bounds",

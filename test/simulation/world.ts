@@ -7,6 +7,8 @@ import { AUDIT_TOPIC, EXPORT_TOPIC } from "./audit";
 import { Broker, ELSEWHERE, HOME } from "./broker";
 import { Chance } from "./chance";
 import { Coordinator, transactionName } from "./coordinator";
+import { DualLedger } from "./dual-ledger";
+import { DUAL_TOPIC } from "./dual-line";
 import { FunctionHost } from "./function-host";
 import { Group } from "./group";
 import { Ledger, type Lineage } from "./ledger";
@@ -42,6 +44,8 @@ export class World {
   readonly functions: FunctionHost;
   readonly ledger: Ledger;
   readonly watch = new Watch(this);
+  /** Where there are actors in dual mode. */
+  readonly dual: DualLedger | undefined;
   readonly inputPartitions: readonly InputPartition[];
   readonly allInputs: readonly AssignedInput[];
   weather: Weather;
@@ -58,7 +62,7 @@ export class World {
     readonly verbose: boolean,
   ) {
     this.chance = new Chance(seed);
-    const scenario = scenarioOf(this.chance);
+    const scenario = scenarioOf(this.chance, tooth?.dual ?? seed % 2 === 0);
     this.scenario = tooth?.circumstances ? { ...scenario, ...tooth.circumstances(scenario) } : scenario;
     this.trace = new Trace(print);
     this.weather = { ...this.scenario.weather };
@@ -71,10 +75,12 @@ export class World {
     this.broker = new Broker(
       new Coordinator(this.agenda, this.chance, TRANSACTION_TIMEOUT_MS, markerDelay, committed, ignoreEpochs),
     );
-    this.functions = new FunctionHost(auditBytesMax, clockSkewMs);
+    this.functions = new FunctionHost(auditBytesMax, clockSkewMs, this.scenario.dual);
     const exactlyOnce = delivery === "exactly-once";
-    const ledgerOptions = { exactlyOnce, stateTopic: `${group}.state`, skewMs: clockSkewMs };
+    const { dual } = this.scenario;
+    const ledgerOptions = { exactlyOnce, stateTopic: `${group}.state`, skewMs: clockSkewMs, ordinary: !dual };
     this.ledger = new Ledger(ledgerOptions, (call) => this.functions.call(call));
+    this.dual = dual && new DualLedger(dual, this.ledger);
     this.inputPartitions = this.#inputs();
     this.allInputs = this.inputPartitions.map(({ index, partition }) => ({ source: index, partition }));
     this.#createTopics(group, shards);
@@ -94,6 +100,7 @@ export class World {
     for (const name of ["state", "claims", "messages", "control"])
       broker.create(HOME, `${group}.${name}`, shards, INTERNAL_BYTES_MAX);
     broker.create(HOME, AUDIT_TOPIC, scenario.auditPartitions, scenario.auditBytesMax);
+    broker.create(HOME, DUAL_TOPIC, scenario.auditPartitions, INTERNAL_BYTES_MAX);
     broker.create(ELSEWHERE, EXPORT_TOPIC, 2, scenario.auditBytesMax);
     for (const [index, source] of scenario.module.sources.entries()) {
       broker.create(source.cluster.name, source.topic, scenario.partitions[index] ?? 1, INTERNAL_BYTES_MAX);
@@ -121,6 +128,7 @@ export class World {
       if (log.topic === this.ledger.options.stateTopic) ends.set(log.partition, record.offset);
     }
     for (const [shard, end] of ends) this.ledger.continued(by.lineages.get(shard), shard, end, by.process.name);
+    this.dual?.committed(transaction);
     this.ledger.committed(transaction, (topic, partition) => by.process.intake.located.get(`${topic}/${partition}`));
   }
 

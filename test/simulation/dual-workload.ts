@@ -1,0 +1,189 @@
+/** People who produce in a world of dual mode: ordinary records, and critical ones whose barriers' numbers rise on every partition, with gaps and repetitions. */
+import type { Header } from "../../src/model/message";
+import { type DualNode, type DualText, SUB_KEYS } from "./dual-cast";
+import type { DualLedger } from "./dual-ledger";
+import { type CriticalKind, type DualSource, type DualWorld, SERIES } from "./dual-scenario";
+import { InputLedger, InputRecordOf } from "./ledger";
+import type { PartitionLog } from "./partition-log";
+import type { World } from "./world";
+
+interface Target {
+  readonly source: DualSource;
+  readonly ledger: InputLedger;
+  readonly log: PartitionLog;
+  readonly channel: string;
+  /** By actor: the last number of its barriers here. */
+  readonly last: Map<string, number>;
+  /** Critical records, where they are counted. */
+  counted: number;
+  written: number;
+}
+
+/** A critical record: its barrier's number, -1 for none. */
+interface Barrier {
+  readonly number: number;
+  readonly series: string;
+}
+
+export class DualWorkload {
+  readonly #targets: Target[] = [];
+  #stopped = false;
+  records = 0;
+
+  constructor(
+    private readonly world: World,
+    private readonly dual: DualWorld,
+    private readonly ledger: DualLedger,
+  ) {
+    for (const source of dual.sources) {
+      const { cluster, topic, ingress } = source.specification;
+      const channels: string[] = [];
+      for (let partition = 0; partition < source.partitions; partition++) {
+        const input = new InputLedger(cluster.name, topic, partition, []);
+        input.start = 0;
+        world.ledger.addInput(input);
+        const channel = `${ingress}/${partition}`;
+        channels.push(channel);
+        const log = world.broker.log(cluster.name, topic, partition);
+        this.#targets.push({ source, ledger: input, log, channel, last: new Map(), counted: 0, written: 0 });
+      }
+      ledger.ingresses.set(ingress, channels);
+    }
+  }
+
+  start(): void {
+    for (let i = 0; i < 10; i++) this.#produce();
+    this.#next();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#close();
+  }
+
+  /** Everybody shows what they remember. */
+  probe(): void {
+    for (const target of this.#targets) for (const id of this.dual.ids) this.#append(target, id, undefined, true);
+    this.#close();
+  }
+
+  #next(): void {
+    const { agenda, chance, scenario } = this.world;
+    agenda.after(chance.delay(scenario.recordEveryMs), () => {
+      if (this.#stopped) return;
+      // Who produces waits, too; but what all wait for may be a barrier that is not there yet.
+      if (this.world.ledger.open < scenario.backlogMax) this.#produce();
+      else this.#catchUp();
+      this.#next();
+    });
+  }
+
+  #produce(): void {
+    const { chance } = this.world;
+    const target = chance.pick(this.#targets);
+    const id = chance.pick(this.dual.ids);
+    const all = target.source.kind !== "header";
+    const critical = all || chance.of(this.dual.criticalShare);
+    // Topics of critical records are as rare as these among others.
+    if (all && !chance.of(this.dual.criticalShare * 2)) return;
+    this.#append(target, id, critical ? this.#anyBarrier(target, id) : undefined);
+  }
+
+  #anyBarrier(target: Target, id: string): Barrier {
+    const { chance } = this.world;
+    const last = target.last.get(id) ?? 0;
+    const draw = chance.next();
+    if (draw < 0.15) return { number: -1, series: "" };
+    if (draw < 0.2) return { number: last + 1, series: "other" };
+    // Others are ahead: one goes after them, mostly.
+    const highest = Math.max(...this.#targets.map((each) => each.last.get(id) ?? 0));
+    const number = draw < 0.3 ? last : draw < 0.6 ? Math.max(last + 1, highest) : last + chance.pick([1, 1, 2, 4]);
+    return { number: Math.max(1, number), series: draw < 0.8 ? "" : SERIES };
+  }
+
+  /** The partition that is furthest behind brings a barrier. */
+  #catchUp(): void {
+    const id = this.world.chance.pick(this.dual.ids);
+    const numbered = this.#targets.filter(({ source }) => source.kind !== "lone");
+    const highest = Math.max(...numbered.map((each) => numberOf(each, id)));
+    const behind = numbered.reduce((one, other) => (numberOf(other, id) < numberOf(one, id) ? other : one));
+    this.#append(behind, id, { number: highest + 1, series: "" }, true);
+  }
+
+  /** All partitions bring every actor one last barrier of one number. */
+  #close(): void {
+    const numbered = this.#targets.filter(({ source }) => source.kind !== "lone");
+    const counted = numbered.filter(({ source }) => source.kind === "counted");
+    const [id] = this.dual.ids as readonly [string];
+    const highest = Math.max(...numbered.flatMap((each) => [each.counted, ...this.dual.ids.map((one) => numberOf(each, one))]));
+    for (const target of counted) {
+      while (target.counted < highest) this.#append(target, id, { number: -1, series: "" }, true);
+    }
+    for (const target of numbered) {
+      for (const each of this.dual.ids) this.#append(target, each, { number: highest + 1, series: "" }, true);
+    }
+  }
+
+  #append(target: Target, id: string, barrier: Barrier | undefined, valid = false): void {
+    const { agenda, chance } = this.world;
+    const { source, ledger, log, channel } = target;
+    const draw = valid ? 1 : chance.next();
+    if (source.kind === "counted") target.counted++;
+    const messageId = `${log.topic}.${log.partition}.${target.written++}`;
+    const k = chance.pick(SUB_KEYS);
+    const x = chance.of(0.05) ? "x".repeat(chance.below(1_500)) : undefined;
+    const { c, n } = marksOf(source.kind, barrier, target.counted, valid);
+    const text: DualText = { m: messageId, s: "", t: id, k, ...(n !== undefined && { n }), ...(c && { c }), ...(x && { x }) };
+    const record = {
+      key: draw < 0.01 ? null : Buffer.from(id, "utf8"),
+      value: draw >= 0.01 && draw < 0.02 ? null : Buffer.from(JSON.stringify(text), "utf8"),
+      timestampMs: agenda.now,
+      headers: headersOf(source.kind, c),
+    };
+    const { offset } = log.append(record, undefined);
+    this.records++;
+    if (draw < 0.02) return;
+    if (barrier) target.last.set(id, Math.max(numberOf(target, id), c && c[2] >= 0 ? c[2] : (n ?? -1)));
+    const root = new InputRecordOf(messageId, id, offset);
+    root.decided = true;
+    root.remaining = source.targets.length;
+    ledger.records[offset] = root;
+    for (const node of source.targets) this.#expect(node, text, source, channel, root);
+  }
+
+  #expect(node: DualNode, text: DualText, { specification }: DualSource, channel: string, root: InputRecordOf): void {
+    this.ledger.recorded(node, text, specification.valueType, channel, root, -1);
+  }
+}
+
+function numberOf({ last }: Target, id: string): number {
+  return last.get(id) ?? 0;
+}
+
+/** How the router will mark it, and what stands in its value. */
+function marksOf(kind: CriticalKind, barrier: Barrier | undefined, count: number, last: boolean): Pick<DualText, "c" | "n"> {
+  switch (kind) {
+    case "header":
+      return barrier ? { c: [1, barrier.number < 0 ? "" : barrier.series, barrier.number] } : {};
+    case "marks":
+      return barrier && barrier.number >= 0 ? { c: [1, "", barrier.number], n: barrier.number } : { c: [1, "", -1] };
+    case "counted":
+      return { c: [1, "", count] };
+    case "lone":
+      return { c: [1, "", -1] };
+    case "closes":
+      if (!barrier || barrier.number < 0) return {};
+      // Not every function looks into the value; the last one is for all.
+      return !last && barrier.number % 2 === 0 ? { n: barrier.number } : { c: [0, barrier.series, barrier.number] };
+  }
+}
+
+function headersOf(kind: CriticalKind, c: DualText["c"]): Header[] {
+  if (!c || (kind !== "header" && kind !== "closes")) return [];
+  const [critical, series, number] = c;
+  const headers: Header[] = [];
+  if (critical === 1) headers.push({ key: "dirigo-critical", value: Buffer.from("true") });
+  if (number >= 0)
+    headers.push({ key: "dirigo-barrier", value: Buffer.from(series === "" ? String(number) : `${series}:${number}`) });
+  return headers;
+}
