@@ -1,10 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { join } from "node:path";
 import { claimsTopic, controlTopic, stateTopic } from "../../src/cluster/topics";
 import type { FunctionSpecification } from "../../src/config/specification";
 import type { OutputRecord } from "../../src/model/record";
 import { type ControlMessage, encodeControl, syncChunkBytes } from "../../src/scaling/control";
 import { type FollowedRecord, followedJson, followedText, KafkaControl } from "../../src/scaling/kafka-control";
+import { ControlTail } from "../support/control-tail";
 import { openKafka, type TestKafka, uniqueName, waitFor } from "../support/kafka";
 import { clusterOf, TestAdapter } from "../support/kafka-adapter";
 
@@ -194,41 +193,10 @@ describe("following it", () => {
 });
 
 describe("dirigo control tail", () => {
-  class Tail {
-    out = "";
-    errors = "";
-    readonly exited: Promise<number | null>;
-    readonly #process: ChildProcess;
-    constructor(args: readonly string[]) {
-      const bin = join(__dirname, "../../../bin/dirigo");
-      const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(DIRIGO_|KAFKA_)/.test(name)));
-      this.#process = spawn(process.execPath, [bin, "control", "tail", ...args], {
-        env: clean,
-        stdio: ["ignore", "pipe", "pipe"],
-      });
-      this.#process.stdout?.on("data", (data: Buffer) => {
-        this.out += data;
-      });
-      this.#process.stderr?.on("data", (data: Buffer) => {
-        this.errors += data;
-      });
-      this.exited = new Promise((resolve) => this.#process.once("close", resolve));
-      closing.push(async () => {
-        this.#process.kill("SIGKILL");
-        await this.exited;
-      });
-    }
-    get lines(): string[] {
-      return this.out.split("\n").slice(0, -1);
-    }
-    async interrupt(): Promise<number | null> {
-      this.#process.kill("SIGINT");
-      return await this.exited;
-    }
-    async leave(): Promise<number | null> {
-      this.#process.stdout?.destroy();
-      return await this.exited;
-    }
+  function tail(args: readonly string[]): ControlTail {
+    const started = new ControlTail(args);
+    closing.push(() => started.kill());
+    return started;
   }
 
   test("prints from the oldest record on until it is interrupted, as text or as JSON", async () => {
@@ -237,7 +205,7 @@ describe("dirigo control tail", () => {
     await adapter.openSink();
     await commit(adapter, records(0, granted("a"), ended("a")));
     const flags = ["--group", group, "--brokers", kafka.bootstrap, "--from-start"];
-    const [text, json] = [new Tail(flags), new Tail([...flags, "--json"])];
+    const [text, json] = [tail(flags), tail([...flags, "--json"])];
     const seen = () => [text.out, text.errors, json.out, json.errors];
     await waitFor(() => text.lines.length >= 2 && json.lines.length >= 2, "two lines", { seen });
     expect(text.lines).toEqual([
@@ -254,12 +222,12 @@ describe("dirigo control tail", () => {
     const { group } = adapter.options;
     await adapter.openSink();
     await commit(adapter, records(0, granted("before")));
-    const tail = new Tail(["--group", group, "--brokers", kafka.bootstrap]);
-    await waitFor(() => tail.errors.includes("from now on"), "it to begin", { seen: () => tail.errors });
+    const now = tail(["--group", group, "--brokers", kafka.bootstrap]);
+    await waitFor(() => now.errors.includes("from now on"), "it to begin", { seen: () => now.errors });
     await commit(adapter, records(1, granted("after")));
-    await waitFor(() => tail.lines.length > 0, "a line", { seen: () => tail.errors });
-    expect(tail.lines).toEqual([expect.stringContaining("shop/campaign/after")]);
-    const left = tail.leave();
+    await waitFor(() => now.lines.length > 0, "a line", { seen: () => now.errors });
+    expect(now.lines).toEqual([expect.stringContaining("shop/campaign/after")]);
+    const left = now.leave();
     await commit(adapter, records(1, ended("after")));
     expect(await left).toBe(0);
   });
