@@ -156,6 +156,7 @@ export class Life {
     const objection = this.dual?.restore(this.restored, now) ?? this.#strandedParts();
     if (objection) return objection;
     this.#delivery.continueFrom(this.restored.highestSequence + 1);
+    this.openInputs(inputs, effects); // First: a critical message that waited must not take the channels for none.
     for (const { message, application, dueMs, token } of this.restored.pendingInOrder()) {
       message.application = this.router.applications.named(application).index;
       if (dueMs === 0) {
@@ -172,7 +173,6 @@ export class Life {
     }
     effects.push({ kind: "report", level: "info", text: `running: ${this.restored.summary()}` });
     this.restored.releaseMessages();
-    this.openInputs(inputs, effects);
     this.#windows.begin(now);
     return undefined;
   }
