@@ -56,13 +56,11 @@ export function actorStatus(actor: DualActor): ActorStatus {
     section: sectionStatus(phase),
     waiting: lessor.waiting,
     held: actor.holding,
-    heads: heads.slice(0, HEADS_MAX).map(
-      ([channel, { message, barrier }]): HeadStatus => ({
-        channel: channelText(channel),
-        barrier,
-        since: timeText(message.heldMs),
-      }),
-    ),
+    heads: heads
+      .slice(0, HEADS_MAX)
+      .map(
+        ([channel, { barrier, sinceMs }]): HeadStatus => ({ channel: channelText(channel), barrier, since: timeText(sinceMs) }),
+      ),
     headsAll: heads.length,
     lessees: leases.map(lesseeStatus),
   };

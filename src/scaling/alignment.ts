@@ -17,6 +17,8 @@ export type Channel = string;
 export interface Head {
   readonly message: Message;
   readonly barrier: number;
+  /** When it came, ms. */
+  readonly sinceMs: number;
 }
 
 /** All channels of an ingress that this router reads now. */
@@ -24,8 +26,6 @@ export type ChannelsOf = (ingress: string) => readonly Channel[];
 
 export class Alignment {
   readonly #heads = new Map<Channel, Head>();
-  /** When the first head of those that stand came, ms. */
-  sinceMs = 0;
 
   get waiting(): boolean {
     return this.#heads.size > 0;
@@ -38,6 +38,22 @@ export class Alignment {
     return least;
   }
 
+  /** When the first of the heads came, ms; Infinity without one. */
+  get sinceMs(): number {
+    let first = Number.POSITIVE_INFINITY;
+    for (const { sinceMs } of this.#heads.values()) first = Math.min(first, sinceMs);
+    return first;
+  }
+
+  /** When the first head of this number came, ms; undefined: none has it. */
+  sinceOf(barrier: number): number | undefined {
+    let first: number | undefined;
+    for (const head of this.#heads.values()) {
+      if (head.barrier === barrier) first = Math.min(first ?? head.sinceMs, head.sinceMs);
+    }
+    return first;
+  }
+
   /** By channel. */
   get heads(): ReadonlyMap<Channel, Head> {
     return this.#heads;
@@ -48,8 +64,7 @@ export class Alignment {
   }
 
   add(channel: Channel, message: Message, barrier: number, now: number): void {
-    if (this.#heads.size === 0) this.sinceMs = now;
-    this.#heads.set(channel, { message, barrier });
+    this.#heads.set(channel, { message, barrier, sinceMs: now });
   }
 
   /** The messages of this number, in the order of their channels; their channels are open again. */

@@ -194,7 +194,8 @@ export class DualActor implements LaneOwner {
       const due = this.#due();
       if (due === undefined) return;
       if (this.#live || this.alignment.waiting) {
-        return this.#begin("barrier", due, this.#messagesOf(due, now), this.alignment.sinceMs, now);
+        const sinceMs = this.alignment.sinceOf(due) ?? now;
+        return this.#begin("barrier", due, this.#messagesOf(due, now), sinceMs, now);
       }
       // Nobody is here whose window could end.
       this.done = due;

@@ -445,7 +445,7 @@ export class DualMode implements ActorHost {
       case "merge":
         return actor.mergeAgain(now);
       case "alarm":
-        return this.#alarm(actor, wake.sinceMs, now);
+        return this.#alarm(actor, wake.sinceMs);
       case "forget":
         actor.forgetAwaited = false;
         if (actor.forgotten || !actor.forgettable) return;
@@ -463,12 +463,13 @@ export class DualMode implements ActorHost {
     this.rests(actor, now);
   }
 
-  #alarm(actor: DualActor, sinceMs: number, now: number): void {
+  #alarm(actor: DualActor, sinceMs: number): void {
     actor.alarmed = false;
     if (!actor.alignment.waiting) return;
     if (actor.alignment.sinceMs !== sinceMs) {
       actor.alarmed = true;
-      this.#timers.add(now + ALARM_MS, { kind: "alarm", actor, sinceMs: actor.alignment.sinceMs });
+      const since = actor.alignment.sinceMs;
+      this.#timers.add(since + ALARM_MS, { kind: "alarm", actor, sinceMs: since });
       return;
     }
     const missing = actor.alignment.missing(actor.type.upstreams, actor.seen, this.channelsOf);

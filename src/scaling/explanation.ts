@@ -88,7 +88,7 @@ function sectionText({ reason, barrier, messages }: Section): string {
 function lanesText(actor: DualActor | undefined, mailbox: Mailbox, now: number): string[] {
   const lanes = actor?.lanes ?? [mailbox];
   const told = lanes.slice(0, 1 + NAMED_MAX).map((lane) => `${laneName(lane)}: ${laneText(lane, now)}`);
-  return lanes.length > told.length ? [...told, `and ${lanes.length - told.length} more lanes`] : told;
+  return lanes.length > told.length ? [...told, `and ${count(lanes.length - told.length, "more lane")}`] : told;
 }
 
 function laneName({ owner, memory }: Mailbox): string {

@@ -63,7 +63,8 @@ function placed(actor: DualActor, message: Message, router: Router, now: number)
   const clearlyMs = typeof hysteresisMs === "number" ? hysteresisMs : 0;
   const numbers = { waitMs, bestMs, withinMs };
   if (!application.own && bestMs > withinMs && bestMs + clearlyMs >= waitMs) {
-    const text = `no free slot: a new lessee would wait ${tenths(bestMs)} ms, the lessor ${tenths(waitMs)} ms, and the message has ${tenths(withinMs)} ms to start`;
+    const why = bestMs > 0 ? "no slot is free" : "nothing would be won";
+    const text = `${why}: a new lessee would wait ${tenths(bestMs)} ms, the lessor ${tenths(waitMs)} ms, and the message has ${tenths(withinMs)} ms to start`;
     return outlook("no-gain", text, numbers);
   }
   const text = application.own

@@ -178,8 +178,13 @@ describe("what an actor does and waits for", () => {
       headsAll: 1,
       heads: [{ channel: "ex/closing/closing/1", barrier: 17, since: new Date(world.driver.now - 1_500).toISOString() }],
     });
-    world.close("a", '{"n":17}', 0).close("a", '{"n":17}', 2).work(5);
-    expect(world.explain().actor).toMatchObject({ phase: "runnable", doneBarrier: 17, headsAll: 0 });
+    world.close("a", '{"n":19}', 0).close("a", '{"n":17}', 2).work(5);
+    expect(world.explain().actor).toMatchObject({ phase: "aligning", doneBarrier: 17, headsAll: 1 });
+    expect(world.driver.engine.measures.dualTypes[0]?.stepMs.align.sum).toBe(1_500);
+    world.driver.advance(100);
+    expect(world.explain().waitsFor).toEqual([
+      "barrier 19, for 105 ms: nothing yet from ex/closing/closing/1, ex/closing/closing/2",
+    ]);
   });
 
   test("the end of a window: which partitions have not passed it", () => {
@@ -201,6 +206,9 @@ describe("what an actor does and waits for", () => {
       nextOffset: 2,
     });
     world.work(5);
+    const { align } = world.driver.engine.measures.dualTypes[0]?.stepMs ?? {};
+    expect(align?.count).toBeGreaterThan(0);
+    expect(align?.sum).toBe(0); // Ends of windows are made when all have passed them.
     expect(world.explain().waitsFor).toEqual([
       "the end of its window at 1970-01-01T00:00:05.000Z, barrier 5: not passed yet by ex/in/in/0",
     ]);
