@@ -2,7 +2,7 @@
  * The parts of an actor become one: neighbours in pairs, then pairs of pairs, so that with n lessees the last result is there after
  * log2(n + 1) merges, and lane order is kept (DUAL-MODE.md 2.8). All lanes are idle meanwhile.
  *
- * C1  A part is gone in the turn in which another has it.
+ * C1  What a lane has taken of a part is gone from it in the same turn.
  * C2  A merge that fails is tried again, from where it stood; no part is lost by it.
  */
 import { ProtocolError } from "../model/errors";
@@ -10,13 +10,15 @@ import type { Mailbox } from "../router/router";
 
 export interface MergeHost {
   /** The function has a say in merging this part. */
-  asksFunction(from: Mailbox): boolean;
+  asksFunction(from: Mailbox, now: number): boolean;
   /** What the router merges by itself. Throws ProtocolError and changes nothing when it cannot. */
   fold(into: Mailbox, from: Mailbox, now: number): void;
   /** Throws as `fold` would. */
   check(into: Mailbox, from: Mailbox, now: number): void;
   /** Sends the part to the function as a message on the lane `into`; `merged` is called when it is done. */
   ask(into: Mailbox, from: Mailbox, now: number): void;
+  /** The function has merged its share of the part into this lane: it leaves the part. */
+  taken(into: Mailbox, from: Mailbox): void;
   /** `again` is to be called later. */
   failed(reason: string, attempt: number, now: number): void;
 }
@@ -65,7 +67,7 @@ export class Consolidation {
       const into = this.lanes[i] as Mailbox;
       const from = this.lanes[i + this.#step] as Mailbox;
       if (from.memory.empty) continue;
-      if (!this.host.asksFunction(from)) {
+      if (!this.host.asksFunction(from, now)) {
         this.host.fold(into, from, now);
         continue;
       }
@@ -75,12 +77,15 @@ export class Consolidation {
     }
   }
 
-  /** The function has merged the part into this lane; the rest of it follows in the same turn. */
+  /**
+   * The function has merged its share of the part into this lane. The rest follows with the next round; should the function have made it
+   * impossible to merge, that is tried again, and the function is not asked twice.
+   */
   merged(into: Mailbox, now: number): void {
     const from = this.#asked.get(into);
     if (!from) return;
     this.#asked.delete(into);
-    this.host.fold(into, from, now);
+    this.host.taken(into, from);
     this.again(now);
   }
 }

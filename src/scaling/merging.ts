@@ -3,7 +3,7 @@ import type { Outbox } from "../egress/outbox";
 import { encodeMergeArgument } from "../functions/merge-message";
 import type { Message } from "../model/message";
 import type { Mailbox } from "../router/router";
-import { checkParts, foldParts, type Memory, type MergeOf, memoryBytes, type StateStore } from "../state/store";
+import { checkParts, dropTaken, foldParts, type Memory, type MergeOf, memoryBytes, type StateStore } from "../state/store";
 import type { MergeHost } from "./consolidation";
 import type { DualActor } from "./dual-actor";
 import type { DualType } from "./dual-type";
@@ -27,31 +27,45 @@ export class Merging {
     const { type } = actor;
     const mergeOf = (state: string) => type.mergeOf(state);
     return {
-      asksFunction: ({ memory }) => type.slotsMergedByFunction.some(({ index }) => memory.values[index] !== undefined),
+      asksFunction: ({ memory }, now) => {
+        const values = this.store.read(memory, now);
+        return type.slotsMergedByFunction.some(({ index }) => values[index] !== undefined);
+      },
       fold: (into, from, now) => this.#fold(into.memory, from.memory, mergeOf, now),
       check: (into, from) => checkParts(into.memory, from.memory, mergeOf),
       ask: (into, from, now) => this.#ask(type, section, into, from, now),
+      taken: (into, from) =>
+        this.#changing([into.memory, from.memory], () => dropTaken(this.store, into.memory, from.memory, mergeOf)),
       failed: (reason, attempt, now) => this.host.failed(actor, reason, attempt, now),
     };
   }
 
   #fold(into: Memory, from: Memory, mergeOf: MergeOf, now: number): void {
-    const { store, outbox } = this;
-    const fresh = [into, from].filter(({ changed, touched }) => changed.length === 0 && !touched);
-    store.sweep(into, now);
-    store.sweep(from, now);
-    try {
+    const { store } = this;
+    this.#changing([into, from], () => {
+      store.sweep(into, now);
+      store.sweep(from, now);
       foldParts(store, into, from, mergeOf);
+    });
+  }
+
+  /** What changes joins the open unit, each memory once. */
+  #changing(memories: readonly Memory[], change: () => void): void {
+    const fresh = memories.filter(({ changed, touched }) => changed.length === 0 && !touched);
+    try {
+      change();
     } finally {
-      for (const memory of fresh) if (memory.changed.length > 0 || memory.touched) outbox.changed(memory, memoryBytes(memory));
+      for (const memory of fresh)
+        if (memory.changed.length > 0 || memory.touched) this.outbox.changed(memory, memoryBytes(memory));
     }
   }
 
   #ask(type: DualType, { messages }: Section, into: Mailbox, { memory }: Mailbox, now: number): void {
     const slots = type.slotsMergedByFunction;
+    const values = this.store.read(memory, now); // What has expired is not there for the function (store.ts S1).
     const argument = encodeMergeArgument(
       slots,
-      slots.map(({ index }) => memory.values[index]),
+      slots.map(({ index }) => values[index]),
     );
     const [first] = messages;
     const message = madeMessage(into, argument, now, first?.deadlineMs ?? now + this.defaultSloMs, now);

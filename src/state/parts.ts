@@ -16,13 +16,26 @@ export function checkParts(into: Memory, from: Memory, mergeOf: MergeOf): void {
   mergedSlots(into, from, mergeOf);
 }
 
-/** `from` is empty afterwards: what the function merges itself is in `into` already. Throws ProtocolError and changes nothing. */
+/** `from` is empty afterwards: what the function merges itself has been taken before, or has expired. Throws ProtocolError and changes nothing. */
 export function foldParts(store: StateStore, into: Memory, from: Memory, mergeOf: MergeOf): void {
   const merged = mergedSlots(into, from, mergeOf);
   for (const { slot, value } of merged) if (value.bytes) store.assign(into, slot, value.bytes, value.writtenMs);
+  lastInvoked(into, from);
+  for (const slot of from.type.slots) store.clear(from, slot);
+}
+
+/** What the function has merged itself is in `into`: it leaves `from`. */
+export function dropTaken(store: StateStore, into: Memory, from: Memory, mergeOf: MergeOf): void {
+  lastInvoked(into, from);
+  for (const slot of from.type.slots) {
+    const specification = mergeOf(slot.name);
+    if (specification && mergedByFunction(specification)) store.clear(from, slot);
+  }
+}
+
+function lastInvoked(into: Memory, from: Memory): void {
   into.invokedMs = Math.max(into.invokedMs, from.invokedMs);
   if (from.invokedMs > 0) into.touched = true;
-  for (const slot of from.type.slots) store.clear(from, slot);
 }
 
 function mergedSlots(into: Memory, from: Memory, mergeOf: MergeOf): MergedSlot[] {

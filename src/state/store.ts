@@ -15,7 +15,7 @@ import { stateNameField } from "../functions/wire";
 import type { Address } from "../model/address";
 
 export { mergedByFunction, splittable, subKeysIn } from "./merge";
-export { checkParts, foldParts, type MergeOf, memoryBytes } from "./parts";
+export { checkParts, dropTaken, foldParts, type MergeOf, memoryBytes } from "./parts";
 
 /** A declared state of one function type, at a fixed index in every `Memory` of that type. */
 export interface StateSlot extends RequestState {

@@ -87,14 +87,19 @@ class World implements ActorHost {
     asksFunction: () => this.merges === "by the function",
     fold: (into, from) => {
       this.#check();
-      this.told.push(`fold ${from.memory.lane} into ${into.memory.lane}`);
-      remember(into, [...remembered(into), ...remembered(from)]);
-      remember(from, []);
+      this.#merge(into, from);
     },
+    taken: (into, from) => this.#merge(into, from),
     check: () => this.#check(),
     ask: (into, from) => this.join(into, aMessage({ text: `part ${from.memory.lane}`, mark: criticalMark() })),
     failed: (reason, attempt) => this.told.push(`${reason}, attempt ${attempt}`),
   };
+
+  #merge(into: Mailbox, from: Mailbox): void {
+    this.told.push(`merge ${from.memory.lane} into ${into.memory.lane}`);
+    remember(into, [...remembered(into), ...remembered(from)]);
+    remember(from, []);
+  }
 
   #check(): void {
     if (this.merges === "not at all") throw new ProtocolError("cannot be merged");
@@ -360,7 +365,7 @@ const table: Record<Stand, Record<EventKind, Expected>> = {
     "all lanes become idle": [
       "critical",
       "consolidate",
-      ...["fold 1 into 0", "fold 3 into 2", "fold 2 into 0"],
+      ...["merge 1 into 0", "merge 3 into 2", "merge 2 into 0"],
       ...ENDED,
       "critical: critical",
       "join alone on 0",
@@ -369,8 +374,8 @@ const table: Record<Stand, Record<EventKind, Expected>> = {
   consolidating: {
     ...staying("consolidating", HELD),
     ...staying("consolidating", UNCHANGED),
-    "a lane becomes idle": ["consolidating", "fold 3 into 2"],
-    "all lanes become idle": ["consolidating", "fold 1 into 0", "fold 3 into 2", "join part 2 on 0"],
+    "a lane becomes idle": ["consolidating", "merge 3 into 2"],
+    "all lanes become idle": ["consolidating", "merge 1 into 0", "merge 3 into 2", "join part 2 on 0"],
   },
   critical: {
     ...staying("critical", HELD),
@@ -533,6 +538,29 @@ describe("DualActor", () => {
     });
   });
 
+  it("knows how long it is from one section to the next, and does not count those that only end idle leases", () => {
+    const world = aligningWorld();
+    for (const [now, caller] of [
+      [1_000, "x"],
+      [1_400, "y"],
+    ] as const) {
+      world.now = now;
+      world.receive(critical(caller, "stop"));
+      world.work();
+    }
+    world.open();
+    world.now = 2_000;
+    world.actor.consolidate("idle", world.now);
+    expect([world.type.periodMs, world.actor.sectionMs]).toEqual([400, 1_400]);
+  });
+
+  it("knows since when a lessee has nothing to do", () => {
+    const world = inStand.runnable();
+    world.now = 250;
+    world.run(world.actor.leases[1]?.mailbox as Mailbox);
+    expect(world.actor.leases.map(({ idleSinceMs }) => idleSinceMs)).toEqual([100, 250, 100]);
+  });
+
   it("a barrier whose number is done runs by itself and does not move the numbers back", () => {
     const world = aligningWorld();
     world.actor.done = 5;
@@ -601,6 +629,15 @@ describe("windows", () => {
     expect(world.seen.map(({ texts }) => texts)).toEqual([["end 6"], ["end 7"], ["end 8"]]);
     expect(world.told.indexOf("admit of window 6")).toBeGreaterThan(world.told.indexOf("release: barrier 6"));
     expect(world.actor.done).toBe(8);
+  });
+
+  it("a message that has waited for its window counts for it, also when later windows have passed meanwhile", () => {
+    const world = windowedWorld();
+    world.receive(ordinary("x", "of window 6", 6));
+    world.pass(9);
+    world.work();
+    expect(world.told.slice(0, 3)).toEqual(["hold of window 6", "remember", "admit of window 6"]);
+    expect(world.seen.map(({ texts }) => texts)).toEqual([["end 7"], ["end 9"]]);
   });
 
   it("after a window in which nothing came those that follow end together; what came first ends its own", () => {
