@@ -31,8 +31,9 @@ export class Merging {
         const values = this.store.read(memory, now);
         return type.slotsMergedByFunction.some(({ index }) => values[index] !== undefined);
       },
-      fold: (into, from, now) => this.#fold(into.memory, from.memory, mergeOf, now),
-      check: (into, from) => checkParts(into.memory, from.memory, mergeOf),
+      fold: (into, from, now) =>
+        this.#swept(into.memory, from.memory, now, () => foldParts(this.store, into.memory, from.memory, mergeOf)),
+      check: (into, from, now) => this.#swept(into.memory, from.memory, now, () => checkParts(into.memory, from.memory, mergeOf)),
       ask: (into, from, now) => this.#ask(type, section, into, from, now),
       taken: (into, from) =>
         this.#changing([into.memory, from.memory], () => dropTaken(this.store, into.memory, from.memory, mergeOf)),
@@ -40,12 +41,11 @@ export class Merging {
     };
   }
 
-  #fold(into: Memory, from: Memory, mergeOf: MergeOf, now: number): void {
-    const { store } = this;
+  /** What has expired has no say, and no bytes that could be in the way. */
+  #swept(into: Memory, from: Memory, now: number, merge: () => void): void {
     this.#changing([into, from], () => {
-      store.sweep(into, now);
-      store.sweep(from, now);
-      foldParts(store, into, from, mergeOf);
+      for (const memory of [into, from]) this.store.sweep(memory, now);
+      merge();
     });
   }
 
