@@ -81,6 +81,8 @@ export class DualActor implements LaneOwner {
   readonly seen = new Set<Channel>();
   readonly alignment = new Alignment();
   #held: Message[] = [];
+  /** What was held is on its way in again: no barrier begins before all of it is. */
+  #entering = false;
   /** An ordinary message has entered since the last barrier. */
   #applied = true;
   /** Number of the next lessee. */
@@ -190,7 +192,7 @@ export class DualActor implements LaneOwner {
 
   /** Begins the next barrier if it is aligned. */
   next(now: number): void {
-    while (this.phase.kind === "runnable") {
+    while (this.phase.kind === "runnable" && !this.#entering) {
       const due = this.#due();
       if (due === undefined) return;
       if (this.#live || this.alignment.waiting) {
@@ -306,10 +308,12 @@ export class DualActor implements LaneOwner {
   #enterHeld(now: number): void {
     const held = this.#held;
     this.#held = [];
+    this.#entering = true;
     for (const message of held) {
       this.host.held(this, message, -1, now);
       this.received(message, now);
     }
+    this.#entering = false;
   }
 
   // ── lanes ──────────────────────────────────────────────────────────────────────────────────────────────────────────
