@@ -3,7 +3,7 @@ import type { Outbox } from "../egress/outbox";
 import { encodeMergeArgument } from "../functions/merge-message";
 import type { Message } from "../model/message";
 import type { Mailbox } from "../router/router";
-import { checkParts, dropTaken, foldParts, type Memory, type MergeOf, memoryBytes, type StateStore } from "../state/store";
+import { checkParts, dropTaken, foldParts, type Memory, memoryBytes, type StateStore } from "../state/store";
 import type { MergeHost } from "./consolidation";
 import type { DualActor } from "./dual-actor";
 import type { DualType } from "./dual-type";
