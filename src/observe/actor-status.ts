@@ -63,7 +63,7 @@ export interface ActorList {
 }
 
 /**
- * Why an actor has no lessee, or no more. The gate's reasons: `max`, `unsplittable`, `budget`, `barrier-near`; no need: `exclusive`, `stopped`,
+ * Why an actor has no lessee, or no more. The gate's reasons: `max`, `undeclared`, `unsplittable`, `budget`, `barrier-near`; no need: `exclusive`, `stopped`,
  * `idle`, `in-time`, `policy`; no place: `no-slot`, `no-gain`; `open`: the next message that would be late gets one.
  */
 export type LesseeVerdict =
@@ -74,6 +74,7 @@ export type LesseeVerdict =
   | "policy"
   | "in-time"
   | "max"
+  | "undeclared"
   | "unsplittable"
   | "budget"
   | "barrier-near"

@@ -1,6 +1,6 @@
 /**
- * When an actor gets no lessee, or no more, whatever its policy wishes (lanes.ts G2): it has as many as are configured, a state of it cannot be
- * split, merging would cost more than it wins, or a barrier is about to end it (SCHEDULING.md 3.5). Admission asks for each message that would
+ * When an actor gets no lessee, or no more, whatever its policy wishes (lanes.ts G2): it has as many as are configured, its states are not known
+ * yet, one of them cannot be split, merging would cost more than it wins, or a barrier is about to end it (SCHEDULING.md 3.5). Admission asks for each message that would
  * be late; explanation.ts tells people.
  */
 import type { Message } from "../model/message";
@@ -16,6 +16,7 @@ const MESSAGES_LEAST = 2;
 /** Why the gate is closed; ms. */
 export type Closed =
   | { readonly reason: "max"; readonly maxLessees: number }
+  | { readonly reason: "undeclared" }
   | { readonly reason: "unsplittable"; readonly state: string }
   | { readonly reason: "budget"; readonly mergesMs: number; readonly budgetMs: number; readonly bytes: number }
   | { readonly reason: "barrier-near"; readonly leftMs: number; readonly neededMs: number };
@@ -24,6 +25,8 @@ export type Closed =
 export function standingClosed({ type, leases }: DualActor): Closed | undefined {
   const { maxLessees } = type.specification;
   if (leases.length >= maxLessees) return { reason: "max", maxLessees };
+  // A part of a state that turns out to have no strategy could never be merged.
+  if (!type.type.confirmed) return { reason: "undeclared" };
   const state = type.unsplittable;
   return state && { reason: "unsplittable", state: state.name };
 }

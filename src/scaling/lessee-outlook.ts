@@ -101,6 +101,8 @@ function closedOutlook(gate: Closed): LesseeOutlook {
       const text = maxLessees === 0 ? "maxLessees is 0: it is never split" : `it has as many as maxLessees allows, ${maxLessees}`;
       return outlook("max", text, { maxLessees });
     }
+    case "undeclared":
+      return outlook("undeclared", "its function has not declared its states since this router started");
     case "unsplittable":
       return outlook("unsplittable", `its state '${gate.state}' cannot be split: it has no merge strategy, or an exclusive one`);
     case "budget": {
