@@ -177,6 +177,85 @@ describe("Mailbox", () => {
     expect(mailbox.peek()).toBe(second);
   });
 
+  it("tells what no invocation holds, and what is to be sent again as it was", () => {
+    const mailbox = aMailbox();
+    const messages = Array.from({ length: 4 }, () => aMessage({ bytes: 10 }));
+    for (const message of messages) mailbox.enqueue(message);
+    const told = () => [[...mailbox.waitingMessages()], [...mailbox.fixedBatch()]];
+    expect(told()).toEqual([messages, []]);
+    mailbox.take(2, 100);
+    expect(told()).toEqual([messages.slice(2), []]);
+    mailbox.fail(5);
+    expect([...mailbox.fixedBatch()]).toEqual(messages.slice(0, 2));
+    mailbox.rested();
+    expect(told()).toEqual([messages, []]);
+  });
+
+  describe("extract", () => {
+    /** Five messages of rank 5, 4, 3, 2, 1. */
+    function ranked(): [Mailbox, Message[]] {
+      const mailbox = aMailbox();
+      const messages = [5, 4, 3, 2, 1].map((rank) => Object.assign(aMessage({ bytes: 10 }), { rank }));
+      for (const message of messages) mailbox.enqueue(message);
+      return [mailbox, messages];
+    }
+
+    const staying: Record<PhaseKind, { readonly before: (mailbox: Mailbox) => void; readonly stays: number }> = {
+      idle: {
+        before: (mailbox) => {
+          mailbox.take(5, 1_000);
+          mailbox.finish();
+        },
+        stays: 0,
+      },
+      ready: { before: () => {}, stays: 1 },
+      running: { before: (mailbox) => mailbox.take(2, 100), stays: 2 },
+      resting: {
+        before: (mailbox) => {
+          mailbox.take(3, 100);
+          mailbox.fail(9);
+        },
+        stays: 3,
+      },
+    };
+
+    test.each(Object.entries(staying))(
+      "takes out of a mailbox that is %s all but what is next, in flight, or to be sent again: %j",
+      (phase, { before, stays }) => {
+        const [mailbox, messages] = ranked();
+        before(mailbox);
+        expect(mailbox.phase.kind).toBe(phase);
+        const left = phase === "idle" ? [] : messages.slice(0, stays);
+        expect(mailbox.extract(new Set(messages))).toEqual(phase === "idle" ? [] : messages.slice(stays));
+        expect([...mailbox.messages()]).toEqual(left);
+        expect([mailbox.waiting, mailbox.rank]).toEqual([left.length, Math.min(...left.map(({ rank }) => rank))]);
+      },
+    );
+
+    it("M3: a batch that is to be sent again stays as it was, also when its rest is over", () => {
+      const [mailbox, messages] = ranked();
+      mailbox.take(3, 100);
+      mailbox.fail(9);
+      mailbox.rested();
+      expect(mailbox.extract(new Set(messages))).toEqual(messages.slice(3));
+      expect(mailbox.take(9, 1_000)).toEqual(messages.slice(0, 3));
+    });
+
+    it("M1: what is left keeps its order, and what comes then stands behind it", () => {
+      const [mailbox, messages] = ranked();
+      const wanted = new Set([messages[4], messages[2]] as Message[]);
+      expect(mailbox.extract(wanted)).toEqual([messages[2], messages[4]]);
+      for (const message of wanted) expect(message.next).toBeUndefined();
+      const another = aMessage({ bytes: 10 });
+      mailbox.enqueue(another);
+      expect([...mailbox.messages()]).toEqual([messages[0], messages[1], messages[3], another]);
+      expect(mailbox.extract(wanted)).toEqual([]);
+      mailbox.take(1, 100);
+      mailbox.finish();
+      expect(mailbox.rank).toBe(2);
+    });
+  });
+
   it("M1, M3: agrees with a plain list over any run of enqueues, batches and failures", () => {
     const step = fc.oneof(
       fc.record({ enqueue: fc.integer({ min: 1, max: 60 }) }),
