@@ -1,6 +1,6 @@
 /** The experiments for real: E2 (headline), E4 (one hot actor), E5 (barriers), E9 (what dual mode costs when nobody needs it). */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { measureLatency, warmBroker } from "../bench/latency";
 import { Report, type Row } from "../bench/report";
@@ -27,10 +27,12 @@ type Experiment = (stage: Stage, options: RealOptions) => Promise<Omit<Results, 
 let runs = 0;
 
 async function performed(stage: Stage, what: { experiment: string; arm: string; x: number }, run: RealRun): Promise<Outcome> {
+  const [before] = loadavg();
   const result = await runReal(stage, `${what.experiment}-${++runs}`, run);
-  const outcome = outcomeOf(what, run.seed, result);
-  const { latency, bulk, latencyP50, latencyP99, routerCpu, producerLateMs } = result.values;
-  const shown = Object.entries({ latency, bulk, latencyP50, latencyP99, routerCpu, producerLateMs })
+  // Who reads the figures has to know whether the machine did something else, too.
+  const outcome = outcomeOf(what, run.seed, { ...result, values: { ...result.values, loadBefore: before ?? Number.NaN } });
+  const { latency, bulk, latencyP50, latencyP99, routerCpu, producerLateMs, loadBefore } = outcome.values;
+  const shown = Object.entries({ latency, bulk, latencyP50, latencyP99, routerCpu, producerLateMs, loadBefore })
     .map(([name, value]) => `${name} ${value?.toFixed(1)}`)
     .join(", ");
   console.log(

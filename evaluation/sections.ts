@@ -3,6 +3,8 @@ import { ARMS, HOT_ARMS } from "./experiments";
 import { shownDifference, shownEstimate, shownNumber, tableText } from "./markdown";
 import type { Section } from "./report";
 import type { Table } from "./results";
+import { realBarriers, simulatedBarriers } from "./sections-barriers";
+import { cost, headline as realHeadline, hotActor as realHotActor } from "./sections-real";
 import type { Series } from "./svg";
 
 function lines(table: Table, arms: readonly string[], value: string): Series[] {
@@ -150,4 +152,13 @@ function hotActor(table: Table): Section {
   };
 }
 
-export const SECTIONS: Readonly<Record<string, (table: Table) => Section>> = { e1: headline, e3: ablation, e4: hotActor };
+export const SECTIONS: Readonly<Record<string, (table: Table) => Section>> = {
+  e1: headline,
+  e2: realHeadline,
+  e3: ablation,
+  e4: hotActor,
+  "e4-real": realHotActor,
+  e5: simulatedBarriers,
+  "e5-real": realBarriers,
+  e9: cost,
+};
