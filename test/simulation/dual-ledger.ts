@@ -7,6 +7,7 @@
  *  2   "no early post": what stands behind a critical message on its channel takes effect after it.
  *  4   "fold": the same, for every strategy; and the base at the end is the fold of all.
  *  5   "barrier once": numbers rise; all critical messages of a barrier are one call.
+ *      Of windows: a record runs after the barrier that its window begins with and before the one that it ends with, unless it came late.
  *  6   "channel order": channels between functions are as their senders' lines stand in the log.
  *  7   each expected delivery takes effect once, nothing else does, over all crashes.
  * 14   follows: the fold does not know of restarts.
@@ -89,6 +90,8 @@ export class ActorLedger {
   /** The last barrier that was done; -1: none. */
   done = -1;
   lines = 0;
+  /** The latest barrier after which something of it was to run that has run. */
+  afterMost = -1;
   constructor(
     readonly node: DualNode,
     readonly id: string,
@@ -251,7 +254,8 @@ export class DualLedger {
   #settleOrdinary(actor: ActorLedger, line: DualLine): void {
     const delivery = this.#done(actor, line);
     const { channel, at, key } = delivery;
-    if (channel) this.#checkBefore(actor, channel, at, key);
+    actor.afterMost = Math.max(actor.afterMost, delivery.after);
+    if (channel && delivery.after < 0) this.#checkBefore(actor, channel, at, key);
     fold(actor.node.states, actor.remembered, delivery.text);
   }
 
@@ -276,6 +280,7 @@ export class DualLedger {
     const [first] = lines as readonly [DualLine];
     const window = lines.find((line) => line.window !== undefined)?.window;
     const barrier = window ?? (deliveries[0] as DualDelivery).barrier;
+    if (window !== undefined) this.#judgeWindow(actor, window);
     if (actor.node.dual) this.#judgeSection(actor, barrier, window, deliveries);
     else if (lines.length > 1) fail("what is critical runs alone", `${actor.name} got ${lines.length} critical messages at once`);
     for (const { channel, at, key } of deliveries) {
@@ -304,6 +309,20 @@ export class DualLedger {
       fail("barrier once", `${actor.name} ran ${deliveries.length} messages of barrier ${barrier} after barrier ${actor.done}`);
     const [delivery] = deliveries as readonly [DualDelivery];
     if (barrier >= 0) this.#judgeLate(actor, delivery);
+  }
+
+  #judgeWindow(actor: ActorLedger, window: number): void {
+    if (actor.afterMost >= window)
+      fail(
+        "prior exactly",
+        `${actor.name} ended window ${window}, and something has run that was to run after barrier ${actor.afterMost}`,
+      );
+    if (!this.scenario.clockless) return;
+    for (const { sent } of actor.channels.values()) {
+      const missing = sent.find(({ after, done }) => after >= 0 && after < window && !done);
+      if (missing)
+        fail("prior exactly", `${actor.name} ended window ${window} without ${missing.key}, which runs after ${missing.after}`);
+    }
   }
 
   /** A barrier has run without a message of it: that can only be if its channel is not awaited, or had said that it has nothing for it. */

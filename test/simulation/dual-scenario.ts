@@ -6,16 +6,18 @@ import type {
   MergeSpecification,
   SourceSpecification,
   UpstreamSpecification,
+  WatermarkSpecification,
 } from "../../src/config/specification";
 import { CHAOS } from "./applications";
 import type { Chance } from "./chance";
-import { CLOSE_TYPE, type DualNode, type DualState, ITEM_TYPE, STATE_TYPES, type StateKind } from "./dual-cast";
+import { CLOSE_TYPE, type DualNode, type DualState, ITEM_TYPE, STATE_TYPES, type StateKind, WINDOW_TYPE } from "./dual-cast";
 
 /**
  * How records of a topic are critical, and where their barriers' numbers stand. `header`: single ones, by their headers. `marks`: all, with the
- * number in the value, counted, or without. `closes`: by their typename, for functions that name it.
+ * number in the value, counted, or without. `closes`: by their typename, for functions that name it. `windowed`: none, but windows end by what time
+ * the records show.
  */
-export type CriticalKind = "header" | "marks" | "counted" | "lone" | "closes";
+export type CriticalKind = "header" | "marks" | "counted" | "lone" | "closes" | "windowed";
 
 export interface DualSource {
   readonly specification: SourceSpecification;
@@ -30,6 +32,9 @@ export interface DualWorld {
   readonly sources: readonly DualSource[];
   /** Length of windows, ms; 0: nobody has any. */
   readonly everyMs: number;
+  readonly latenessMs: number;
+  /** No partition passes a window by the clock: which window a record belongs to follows from the log. */
+  readonly clockless: boolean;
   readonly criticalShare: number;
 }
 
@@ -39,7 +44,8 @@ type Template = (name: string, targets: readonly string[]) => SourceSpecificatio
 
 export function dualWorldOf(chance: Chance, sourceOf: Template): DualWorld {
   const ids = ["p", "q", "ü/東"].slice(0, chance.pick([1, 1, 2, 3]));
-  const plans = plansOf(chance, ids.length);
+  const windows = windowsOf(chance);
+  const plans = plansOf(chance, ids.length, windows.everyMs > 0);
   const depth = chance.pick([1, 2, 2, 3]);
   const places = Array.from({ length: depth }, (_, place) => place);
   // Every layer gets something: from an ingress, or from one before it.
@@ -57,9 +63,35 @@ export function dualWorldOf(chance: Chance, sourceOf: Template): DualWorld {
       plan.name,
       served.map(({ name }) => `sim/${name}`),
     );
-    return { specification: { ...template, ...plan.overrides }, kind: plan.kind, targets: served, partitions: plan.partitions };
+    const watermark = plan.kind === "windowed" ? watermarkOf(windows, served) : undefined;
+    return {
+      specification: { ...template, ...plan.overrides, watermark },
+      kind: plan.kind,
+      targets: served,
+      partitions: plan.partitions,
+    };
   });
-  return { nodes, ids, sources, everyMs: 0, criticalShare: chance.pick([0.03, 0.1, 0.3]) };
+  return { nodes, ids, sources, ...windows, criticalShare: chance.pick([0.02, 0.05, 0.2]) };
+}
+
+type WindowsOf = Pick<DualWorld, "everyMs" | "latenessMs" | "clockless">;
+
+function windowsOf(chance: Chance): WindowsOf {
+  const everyMs = chance.of(0.4) ? chance.pick([100, 400, 1_000]) : 0;
+  return { everyMs, latenessMs: chance.pick([0, 50]), clockless: chance.of(0.5) };
+}
+
+/** Longer than any run. */
+const NEVER_MS = 10 * 24 * 3_600_000;
+
+function watermarkOf(
+  { everyMs, latenessMs, clockless }: WindowsOf,
+  served: readonly DualNode[],
+): WatermarkSpecification | undefined {
+  const functions = served.filter(({ watermarks }) => watermarks.length > 0).map(({ name }) => `sim/${name}`);
+  if (functions.length === 0) return undefined;
+  const idleMs = clockless ? NEVER_MS : 300;
+  return { everyMs, time: "record-timestamp", latenessMs, idleMs, typename: WINDOW_TYPE, functions };
 }
 
 interface SourcePlan {
@@ -75,12 +107,15 @@ const OVERRIDES: Readonly<Record<CriticalKind, Partial<SourceSpecification>>> = 
   counted: { valueType: ITEM_TYPE, critical: true, barrier: { kind: "counter" } },
   lone: { valueType: ITEM_TYPE, critical: true },
   closes: { valueType: CLOSE_TYPE },
+  windowed: { valueType: ITEM_TYPE },
 };
 
 /** Counted numbers are of a partition, not of an actor: with several actors, none would get them all. */
-function plansOf(chance: Chance, ids: number): SourcePlan[] {
-  const kinds: CriticalKind[] = ["header"];
-  if (chance.of(0.5)) kinds.push(chance.pick(ids === 1 ? ["marks", "counted", "lone", "closes"] : ["marks", "lone", "closes"]));
+function plansOf(chance: Chance, ids: number, windowed: boolean): SourcePlan[] {
+  const kinds: CriticalKind[] = [windowed ? "windowed" : "header"];
+  if (windowed && chance.of(0.6)) kinds.push(chance.pick(["header", "marks", "lone", "closes"]));
+  else if (chance.of(0.5))
+    kinds.push(chance.pick(ids === 1 && !windowed ? ["marks", "counted", "lone", "closes"] : ["marks", "lone", "closes"]));
   return kinds.map((kind, at) => ({
     name: `${"de"[at]}`,
     kind,
@@ -99,10 +134,12 @@ function nodeOf(
 ): DualNode {
   const name = `${"klm"[place]}`;
   const states = statesOf(chance);
+  const ends = feeding.filter(({ kind }) => kind === "windowed" && chance.of(0.85));
+  const watermarks = ends.map((plan) => `sim/${plan.name}`);
   const node = { name, place, states, downstream, watermarks: [] };
   if (chance.of(0.15))
     return { ...node, dual: undefined, carries: before.some(({ carries }) => carries) || feeding.some(marked) };
-  const numbered = chance.of(0.75);
+  const numbered = chance.of(0.75) || watermarks.length > 0;
   const closes = chance.of(0.7);
   const inValue = chance.of(0.6);
   const upstreams: UpstreamSpecification[] = [];
@@ -111,18 +148,29 @@ function nodeOf(
     if (!numbers(plan) || chance.of(0.15)) continue;
     upstreams.push({ kind: "ingress", ingress: `sim/${plan.name}`, partitions: chance.pick(["all", "all", "seen"]) });
   }
-  for (const upstream of before) if (upstream.carries && chance.of(0.85)) upstreams.push(functionUpstream(chance, upstream, ids));
+  for (const upstream of before)
+    if (awaitable(upstream) && chance.of(0.85)) upstreams.push(functionUpstream(chance, upstream, ids));
   const dual: FunctionSpecification = {
     functions: [{ namespace: "sim", prefix: name, exact: true }],
     mode: "dual",
     maxLessees: chance.pick([0, 1, 3, 3, 6]),
     upstreams: numbered ? upstreams : [],
     critical: closes ? [CLOSE_TYPE] : [],
-    series: numbered ? SERIES : undefined,
+    series: numbered && (watermarks.length === 0 || chance.of(0.7)) ? SERIES : undefined,
     barrier: inValue ? { kind: "json", path: ["n"] } : undefined,
     states: strategiesOf(states),
   };
-  return { ...node, dual, carries: numbered && (before.some(({ carries }) => carries) || feeding.some(numbers)) };
+  return {
+    ...node,
+    watermarks,
+    dual,
+    carries: watermarks.length > 0 || (numbered && (before.some(({ carries }) => carries) || feeding.some(numbers))),
+  };
+}
+
+/** Its actors will bring a barrier sooner or later: windows end only for actors that remember something, or have something to do. */
+function awaitable({ carries, watermarks, states }: DualNode): boolean {
+  return carries && (watermarks.length === 0 || states.some(({ kind }) => kind !== "ids" && kind !== "keyed"));
 }
 
 /** Its critical records bring numbers, for whatever target. */

@@ -1,6 +1,6 @@
 /** People who produce in a world of dual mode: ordinary records, and critical ones whose barriers' numbers rise on every partition, with gaps and repetitions. */
 import type { Header } from "../../src/model/message";
-import { type DualNode, type DualText, SUB_KEYS } from "./dual-cast";
+import { type DualText, SUB_KEYS } from "./dual-cast";
 import type { DualLedger } from "./dual-ledger";
 import { type CriticalKind, type DualSource, type DualWorld, SERIES } from "./dual-scenario";
 import { InputLedger, InputRecordOf } from "./ledger";
@@ -17,6 +17,8 @@ interface Target {
   /** Critical records, where they are counted. */
   counted: number;
   written: number;
+  /** The largest time it has shown, ms. */
+  shownMs: number;
 }
 
 /** A critical record: its barrier's number, -1 for none. */
@@ -45,13 +47,16 @@ export class DualWorkload {
         const channel = `${ingress}/${partition}`;
         channels.push(channel);
         const log = world.broker.log(cluster.name, topic, partition);
-        this.#targets.push({ source, ledger: input, log, channel, last: new Map(), counted: 0, written: 0 });
+        this.#targets.push({ source, ledger: input, log, channel, last: new Map(), counted: 0, written: 0, shownMs: 0 });
       }
       ledger.ingresses.set(ingress, channels);
     }
   }
 
   start(): void {
+    // Everybody begins early: windows end only for those who have something to remember.
+    for (const target of this.#targets)
+      if (target.source.kind === "windowed") for (const id of this.dual.ids) this.#append(target, id, undefined, true);
     for (let i = 0; i < 10; i++) this.#produce();
     this.#next();
   }
@@ -72,8 +77,9 @@ export class DualWorkload {
     agenda.after(chance.delay(scenario.recordEveryMs), () => {
       if (this.#stopped) return;
       // Who produces waits, too; but what all wait for may be a barrier that is not there yet.
-      if (this.world.ledger.open < scenario.backlogMax) this.#produce();
-      else this.#catchUp();
+      const { open } = this.world.ledger;
+      if (open < scenario.backlogMax) this.#produce();
+      else if (open < 2 * scenario.backlogMax && chance.of(0.2)) this.#catchUp();
       this.#next();
     });
   }
@@ -82,8 +88,9 @@ export class DualWorkload {
     const { chance } = this.world;
     const target = chance.pick(this.#targets);
     const id = chance.pick(this.dual.ids);
-    const all = target.source.kind !== "header";
-    const critical = all || chance.of(this.dual.criticalShare);
+    const { kind } = target.source;
+    const all = kind !== "header" && kind !== "windowed";
+    const critical = all || (kind === "header" && chance.of(this.dual.criticalShare));
     // Topics of critical records are as rare as these among others.
     if (all && !chance.of(this.dual.criticalShare * 2)) return;
     this.#append(target, id, critical ? this.#anyBarrier(target, id) : undefined);
@@ -95,16 +102,27 @@ export class DualWorkload {
     const draw = chance.next();
     if (draw < 0.15) return { number: -1, series: "" };
     if (draw < 0.2) return { number: last + 1, series: "other" };
+    if (this.dual.everyMs > 0) return { number: this.#windowNow + chance.pick([0, 0, 1, 2]), series: draw < 0.8 ? "" : SERIES };
     // Others are ahead: one goes after them, mostly.
     const highest = Math.max(...this.#targets.map((each) => each.last.get(id) ?? 0));
     const number = draw < 0.3 ? last : draw < 0.6 ? Math.max(last + 1, highest) : last + chance.pick([1, 1, 2, 4]);
     return { number: Math.max(1, number), series: draw < 0.8 ? "" : SERIES };
   }
 
+  /** Where there are windows, barriers have their numbers. */
+  get #windowNow(): number {
+    return this.dual.everyMs > 0 ? Math.floor(this.world.agenda.now / this.dual.everyMs) : 0;
+  }
+
+  get #numbered(): Target[] {
+    return this.#targets.filter(({ source }) => source.kind !== "lone" && source.kind !== "windowed");
+  }
+
   /** The partition that is furthest behind brings a barrier. */
   #catchUp(): void {
     const id = this.world.chance.pick(this.dual.ids);
-    const numbered = this.#targets.filter(({ source }) => source.kind !== "lone");
+    const numbered = this.#numbered;
+    if (numbered.length === 0 || this.dual.everyMs > 0) return this.#produce();
     const highest = Math.max(...numbered.map((each) => numberOf(each, id)));
     const behind = numbered.reduce((one, other) => (numberOf(other, id) < numberOf(one, id) ? other : one));
     this.#append(behind, id, { number: highest + 1, series: "" }, true);
@@ -112,20 +130,25 @@ export class DualWorkload {
 
   /** All partitions bring every actor one last barrier of one number. */
   #close(): void {
-    const numbered = this.#targets.filter(({ source }) => source.kind !== "lone");
+    const numbered = this.#numbered;
     const counted = numbered.filter(({ source }) => source.kind === "counted");
     const [id] = this.dual.ids as readonly [string];
-    const highest = Math.max(...numbered.flatMap((each) => [each.counted, ...this.dual.ids.map((one) => numberOf(each, one))]));
+    const numbers = this.#targets.flatMap((each) => [each.counted, ...this.dual.ids.map((one) => numberOf(each, one))]);
+    const shown = this.#targets.map(({ shownMs }) => (this.dual.everyMs > 0 ? Math.floor(shownMs / this.dual.everyMs) : 0));
+    const highest = Math.max(this.#windowNow + 1, ...numbers, ...shown);
     for (const target of counted) {
       while (target.counted < highest) this.#append(target, id, { number: -1, series: "" }, true);
     }
     for (const target of numbered) {
       for (const each of this.dual.ids) this.#append(target, each, { number: highest + 1, series: "" }, true);
     }
+    const endMs = (highest + 1) * this.dual.everyMs + this.dual.latenessMs;
+    for (const target of this.#targets)
+      if (target.source.kind === "windowed") for (const each of this.dual.ids) this.#append(target, each, undefined, true, endMs);
   }
 
-  #append(target: Target, id: string, barrier: Barrier | undefined, valid = false): void {
-    const { agenda, chance } = this.world;
+  #append(target: Target, id: string, barrier: Barrier | undefined, valid = false, timestampMs = this.#anyTime(target)): void {
+    const { chance } = this.world;
     const { source, ledger, log, channel } = target;
     const draw = valid ? 1 : chance.next();
     if (source.kind === "counted") target.counted++;
@@ -137,22 +160,36 @@ export class DualWorkload {
     const record = {
       key: draw < 0.01 ? null : Buffer.from(id, "utf8"),
       value: draw >= 0.01 && draw < 0.02 ? null : Buffer.from(JSON.stringify(text), "utf8"),
-      timestampMs: agenda.now,
+      timestampMs,
       headers: headersOf(source.kind, c),
     };
     const { offset } = log.append(record, undefined);
     this.records++;
+    target.shownMs = Math.max(target.shownMs, timestampMs);
     if (draw < 0.02) return;
     if (barrier) target.last.set(id, Math.max(numberOf(target, id), c && c[2] >= 0 ? c[2] : (n ?? -1)));
     const root = new InputRecordOf(messageId, id, offset);
     root.decided = true;
     root.remaining = source.targets.length;
     ledger.records[offset] = root;
-    for (const node of source.targets) this.#expect(node, text, source, channel, root);
+    const { ingress, valueType } = source.specification;
+    for (const node of source.targets) {
+      const after = node.watermarks.includes(ingress) ? this.#windowOf(target, timestampMs) : -1;
+      this.ledger.recorded(node, text, valueType, channel, root, after);
+    }
   }
 
-  #expect(node: DualNode, text: DualText, { specification }: DualSource, channel: string, root: InputRecordOf): void {
-    this.ledger.recorded(node, text, specification.valueType, channel, root, -1);
+  /** Some come late. */
+  #anyTime({ source }: Target): number {
+    const { agenda, chance } = this.world;
+    const late = source.kind === "windowed" && chance.of(0.2) ? chance.below(3 * this.dual.everyMs) : 0;
+    return Math.floor(agenda.now) - late;
+  }
+
+  /** The barrier after which it runs, as long as no clock has a say (ingress/watermarks.ts). */
+  #windowOf({ shownMs }: Target, timestampMs: number): number {
+    const { everyMs, latenessMs } = this.dual;
+    return Math.max(Math.floor(timestampMs / everyMs), Math.floor((shownMs - latenessMs) / everyMs));
   }
 }
 
@@ -171,6 +208,8 @@ function marksOf(kind: CriticalKind, barrier: Barrier | undefined, count: number
       return { c: [1, "", count] };
     case "lone":
       return { c: [1, "", -1] };
+    case "windowed":
+      return {};
     case "closes":
       if (!barrier || barrier.number < 0) return {};
       // Not every function looks into the value; the last one is for all.

@@ -140,7 +140,8 @@ export class IntakeDouble {
   #tellEnd(reader: Reader): void {
     reader.telling = reader.fetching && !reader.closed && reader.position >= reader.log.end;
     if (!reader.telling) return;
-    this.process.apply({ kind: "input_exhausted", input: reader.input, offset: reader.position });
+    if (!this.process.world.timeStands)
+      this.process.apply({ kind: "input_exhausted", input: reader.input, offset: reader.position });
     this.process.later(POLL_MS, () => this.#tellEnd(reader));
   }
 

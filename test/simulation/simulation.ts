@@ -24,7 +24,7 @@ const DRAIN_LIMIT_MS = 120_000;
 /** A router that spins instead of working is stopped by this. */
 const CALM_STEPS_MAX = 400_000;
 /** Late duplicates should have the time to show; and the longest chain of delays to end, where nobody counts what is open. */
-const AFTERMATH_MS = { exactlyOnce: 3_000, atLeastOnce: 15_000 };
+const AFTERMATH_MS = { exactlyOnce: 3_000, atLeastOnce: 15_000, dual: 6_000 };
 
 export interface RunOptions {
   readonly seed: number;
@@ -47,6 +47,8 @@ export interface RunResult {
   readonly policyFaults: number;
   readonly met: number;
   readonly missed: number;
+  /** In a world of dual mode: lessees that were opened, barriers and critical messages that ran, actors found with parts after a restart. */
+  readonly dual: { readonly lessees: number; readonly barriers: number; readonly criticals: number; readonly recovered: number };
   readonly lastLines: readonly string[];
 }
 
@@ -84,9 +86,10 @@ class Simulation {
   }
 
   result(violation: Violation | undefined): RunResult {
-    const { agenda, trace, ledger } = this.#world;
+    const { agenda, trace, ledger, dual } = this.#world;
     const measures = this.#operator.processes.map(({ engine }) => engine.measures);
     const applications = measures.flatMap((each) => each.applications);
+    const duals = measures.flatMap((each) => [...each.dualTypes]);
     return {
       seed: this.options.seed,
       violation,
@@ -99,6 +102,12 @@ class Simulation {
       policyFaults: measures.reduce((sum, each) => sum + each.policyFaults, 0),
       met: applications.reduce((sum, each) => sum + each.met, 0),
       missed: applications.reduce((sum, each) => sum + each.missedAll, 0),
+      dual: {
+        lessees: duals.reduce((sum, each) => sum + each.leasesGranted, 0),
+        barriers: dual?.barriers ?? 0,
+        criticals: dual?.criticals ?? 0,
+        recovered: duals.reduce((sum, each) => sum + each.leasesEnded.recovery, 0),
+      },
       lastLines: trace.last(60),
     };
   }
@@ -125,7 +134,7 @@ class Simulation {
     functions.poisoned = false;
     this.#note("healed");
     this.#until(() => ledger.open + ledger.openPoison === 0, "after the failing address was healed");
-    this.#wait(ledger.options.exactlyOnce ? AFTERMATH_MS.exactlyOnce : AFTERMATH_MS.atLeastOnce);
+    this.#wait(this.#aftermathMs);
     ledger.checkNothingLost();
   }
 
@@ -137,7 +146,8 @@ class Simulation {
     this.#operator.start(scenario.routers[0] ?? "one", false);
     this.#workload.probe();
     this.#until(() => ledger.open + ledger.openPoison === 0, "after a restart");
-    this.#wait(ledger.options.exactlyOnce ? AFTERMATH_MS.exactlyOnce : AFTERMATH_MS.atLeastOnce);
+    this.#world.timeStands = true;
+    this.#wait(this.#aftermathMs);
     this.#drainAll();
   }
 
@@ -186,6 +196,13 @@ class Simulation {
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  /** Leases end when they have been idle for a while, too. */
+  get #aftermathMs(): number {
+    const { dual, ledger } = this.#world;
+    if (dual) return AFTERMATH_MS.dual;
+    return ledger.options.exactlyOnce ? AFTERMATH_MS.exactlyOnce : AFTERMATH_MS.atLeastOnce;
+  }
+
 
   #judge(): void {
     const { ledger } = this.#world;

@@ -51,6 +51,8 @@ export class World {
   weather: Weather;
   /** Whoever keeps routers running hears of each that is gone. */
   died: (process: RouterProcess) => void = () => undefined;
+  /** No partition is found at its end any more: no window ends by the clock. */
+  timeStands = false;
   readonly #units = new Map<string, WrittenBy>();
   #transactions = 0;
 
