@@ -1,6 +1,7 @@
 /** A proxy between router and functions that reads along: what went over the wire is checked, not only what came of it. */
 import { Agent, createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Exchange } from "./bench";
 import { decodeReply, decodeRequest, type ProtocolRequest } from "./protocol";
 
@@ -14,12 +15,16 @@ export class Wiretap {
   readonly #running = new Set<string>();
   readonly #server: Server;
 
-  private constructor(readonly functionsUrl: string) {
+  private constructor(
+    readonly functionsUrl: string,
+    /** Each request takes this long at least. */
+    readonly pauseMs: number,
+  ) {
     this.#server = createServer((incoming, response) => void this.#relay(incoming, response));
   }
 
-  static async open(functionsUrl: string): Promise<Wiretap> {
-    const tap = new Wiretap(functionsUrl);
+  static async open(functionsUrl: string, pauseMs = 0): Promise<Wiretap> {
+    const tap = new Wiretap(functionsUrl, pauseMs);
     await new Promise<void>((resolve) => tap.#server.listen(0, "127.0.0.1", resolve));
     return tap;
   }
@@ -42,6 +47,7 @@ export class Wiretap {
     this.#check(incoming, body, sent, address);
     this.#running.add(address);
     try {
+      if (this.pauseMs > 0) await sleep(this.pauseMs);
       const { status, type, bytes } = await this.#forward(incoming, body);
       const reply = status >= 200 && status < 300 && type === octets ? decodeReply(bytes) : undefined;
       this.exchanges.push({ request: sent, status, reply });

@@ -45,12 +45,15 @@ export function appliedByLessees(records: readonly ControlRecord[], actor: strin
   return applied;
 }
 
-/** Where the records break the order that PROTOCOL.md promises; routers may have been killed at any moment meanwhile. */
-export function protocolFaults(records: readonly ControlRecord[]): string[] {
+/**
+ * Where the records break the order that PROTOCOL.md promises; routers may have been killed at any moment meanwhile. `kept`: the actors have a
+ * record in the log, so that their epochs never fall; others are forgotten when they have nothing to do, and begin anew.
+ */
+export function protocolFaults(records: readonly ControlRecord[], epochs: "kept" | "forgotten"): string[] {
   const actors = new Map<string, Steps>();
   return records.flatMap((record) => {
     const name = addressText(record.actor);
-    const steps = actors.get(name) ?? new Steps();
+    const steps = actors.get(name) ?? new Steps(epochs === "kept");
     actors.set(name, steps);
     return steps.faults(record).map((fault) => `${name}, epoch ${record.epoch}, ${record.kind}: ${fault}`);
   });
@@ -63,7 +66,10 @@ class Steps {
   readonly #synced = new Set<number>();
   #asked: Extract<ControlRecord, { kind: "sync_request" }> | undefined;
 
+  constructor(private readonly kept: boolean) {}
+
   faults(record: ControlRecord): string[] {
+    if (!this.kept && record.kind === "lease_granted" && record.epoch === 0) this.#epoch = 0;
     const faults = record.epoch < this.#epoch ? [`epoch ${this.#epoch} had begun`] : [];
     if (this.#asked && record.kind !== "sync_reply") faults.push(`lane ${this.#asked.lane} had not answered`);
     if (record.epoch > this.#epoch && record.kind !== "unsync") this.#synced.clear();
