@@ -208,9 +208,9 @@ export class Mailbox implements Runnable {
     for (const message of this.messages()) if (left-- > 0) yield message;
   }
 
-  /** What no invocation holds. */
+  /** What waits for a slot: no invocation holds it, nor does it rest until it is sent again. */
   *waitingMessages(): IterableIterator<Message> {
-    let held = this.phase.kind === "running" ? this.phase.batch : 0;
+    let held = this.phase.kind === "running" || this.phase.kind === "resting" ? this.phase.batch : 0;
     for (const message of this.messages()) if (held-- <= 0) yield message;
   }
 
