@@ -1,4 +1,5 @@
 /** What the test of windows runs: clicks per window of a function in dual mode, served here, and what its totals must be. */
+import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,6 +24,17 @@ export interface Total {
   readonly ever: string;
   /** Rising, each once. */
   readonly ids: readonly string[];
+  /** Of the ids: by it the function merges, too, and a part that is merged twice or not at all shows. */
+  readonly checksum: number;
+}
+
+/** In any order, by any grouping. */
+function checksummed(checksum: number, id: string): number {
+  return added(checksum, createHash("sha1").update(id).digest().readUInt32BE());
+}
+
+function added(one: number, other: number): number {
+  return (one + other) % 2 ** 32;
 }
 
 const click = types.json<{ id: string }>("e2e/click");
@@ -48,13 +60,20 @@ export class Windows {
   async #serve(): Promise<void> {
     const clicks = defineFunction({
       typename: "e2e/clicks",
-      states: { clicks: state.int(), ever: state.long(), ids: state.json<readonly string[]>("e2e/ids") },
+      states: {
+        clicks: state.int(),
+        ever: state.long(),
+        ids: state.json<readonly string[]>("e2e/ids"),
+        checksum: state.double(),
+      },
       handle: async (ctx, message) => {
         await sleep(MESSAGE_MS);
         if (!message.is(windowEnd)) {
           ctx.state.clicks = (ctx.state.clicks ?? 0) + 1;
           ctx.state.ever = (ctx.state.ever ?? 0n) + 1n;
-          ctx.state.ids = [...(ctx.state.ids ?? []), message.as(click).id];
+          const { id } = message.as(click);
+          ctx.state.ids = [...(ctx.state.ids ?? []), id];
+          ctx.state.checksum = checksummed(ctx.state.checksum ?? 0, id);
           return;
         }
         if (ctx.state.clicks === undefined) return;
@@ -63,10 +82,15 @@ export class Windows {
           clicks: ctx.state.clicks,
           ever: String(ctx.state.ever),
           ids: [...(ctx.state.ids ?? [])].sort(),
+          checksum: ctx.state.checksum ?? 0,
         };
         ctx.kafka("e2e/totals", { topic: this.totals, key: ctx.self.id, value: JSON.stringify(total) });
         delete ctx.state.clicks;
         delete ctx.state.ids;
+        delete ctx.state.checksum;
+      },
+      merge(base, part) {
+        if (part.checksum !== undefined) base.checksum = added(base.checksum ?? 0, part.checksum);
       },
     });
     this.#server = await serve([clicks], 0, { host: "127.0.0.1" });
@@ -104,7 +128,7 @@ spec:
   functions: e2e/clicks
   mode: dual
   maxLessees: 6
-  states: { clicks: { merge: sum }, ever: { merge: sum }, ids: { merge: set-union } }
+  states: { clicks: { merge: sum }, ever: { merge: sum }, ids: { merge: set-union }, checksum: { merge: function } }
 ---
 kind: io.statefun.kafka.v1/egress
 spec: { id: e2e/totals, address: "${this.bootstrap}", deliverySemantic: { type: exactly-once } }
@@ -172,6 +196,7 @@ export function totalsOf(clicks: readonly SeenRecord[]): ReadonlyMap<string, rea
         clicks: ids.length,
         ever: String(ever.get(key)),
         ids: [...new Set(ids)].sort(),
+        checksum: ids.reduce(checksummed, 0),
       });
     }
   }
@@ -216,6 +241,7 @@ export function windowFaults(told: readonly SeenRecord[], expected: ReadonlyMap<
 function differenceText(total: Total, due: Total): string {
   const lost = due.ids.filter((id) => !total.ids.includes(id));
   const foreign = total.ids.filter((id) => !due.ids.includes(id));
-  const numbers = ({ start, clicks, ever }: Total) => `window ${start}: ${clicks} clicks, ${ever} ever`;
+  const numbers = ({ start, clicks, ever, checksum }: Total) =>
+    `window ${start}: ${clicks} clicks, ${ever} ever, checksum ${checksum}`;
   return `${numbers(total)} instead of ${numbers(due)}; lost [${lost}], of other windows [${foreign}]`;
 }
