@@ -188,6 +188,13 @@ export class Mailbox implements Runnable {
     return taken;
   }
 
+  /** It would not be extracted: it is next, in flight, or to be sent again as it was. */
+  stays(message: Message): boolean {
+    let left = this.#fixed;
+    for (let each = this.#head; each && left > 0; each = each.next, left--) if (each === message) return true;
+    return false;
+  }
+
   /** How many from the head stay where they are: what is in flight or is to be sent again as it was, or else the next. */
   get #fixed(): number {
     return this.phase.kind === "running" || this.phase.kind === "resting" ? this.phase.batch : Math.max(1, this.#fixedBatch);

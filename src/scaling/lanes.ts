@@ -126,6 +126,7 @@ export class Lanes {
 
   #movable(message: Message, lane: Mailbox): DualActor | undefined {
     if (message.forwarded || message.mark?.critical || !lane.owner || lane.memory.lane > 0) return undefined;
+    if (lane.stays(message)) return undefined; // A lessee would be opened for nothing.
     const actor = lane.owner as DualActor;
     const { kind } = actor.phase;
     return (kind === "runnable" || kind === "draining") && !actor.type.keyPath ? actor : undefined;

@@ -226,6 +226,7 @@ describe("Mailbox", () => {
         before(mailbox);
         expect(mailbox.phase.kind).toBe(phase);
         const left = phase === "idle" ? [] : messages.slice(0, stays);
+        expect(messages.filter((message) => mailbox.stays(message))).toEqual(left);
         expect(mailbox.extract(new Set(messages))).toEqual(phase === "idle" ? [] : messages.slice(stays));
         expect([...mailbox.messages()]).toEqual(left);
         expect([mailbox.waiting, mailbox.rank]).toEqual([left.length, Math.min(...left.map(({ rank }) => rank))]);
