@@ -350,6 +350,11 @@ export class DualActor implements LaneOwner {
     this.#merged(this.phase.consolidation, this.phase.section, now);
   }
 
+  /** What it knows of channels and barriers may be asked for soon: a copy of the last barrier that comes late must not wait for the others again. Windows are known from its type. */
+  get lingers(): boolean {
+    return this.seen.size > 0 || (this.done >= 0 && this.type.watermarks.length === 0);
+  }
+
   /** Nothing of it is worth keeping in memory. */
   get forgettable(): boolean {
     return (

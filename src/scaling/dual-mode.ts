@@ -38,7 +38,7 @@ import { type Section, type SectionReason, stepsOf, unsyncTimes } from "./sectio
 
 /** A barrier that is waited for this long is told of, once. */
 const ALARM_MS = 10_000;
-/** An actor that remembers nothing but its channels is forgotten when it has been idle for this long. */
+/** An actor that remembers nothing but its channels and its last barrier is forgotten when it has been idle for this long. */
 const FORGET_MS = 3_600_000;
 
 /** What a timer is about; whoever takes it looks whether it still means something. */
@@ -147,7 +147,7 @@ export class DualMode implements ActorHost {
       this.#timers.add(now + leaseIdleMs, { kind: "idle", actor });
     }
     if (!actor.forgettable) return;
-    if (actor.seen.size === 0) return this.#forget(actor);
+    if (!actor.lingers) return this.#forget(actor);
     actor.restedMs = now;
     if (actor.forgetAwaited) return;
     actor.forgetAwaited = true;
