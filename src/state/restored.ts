@@ -99,7 +99,7 @@ export class Restored {
     }
     const { writtenMs, typedValue } = decodeValue(value);
     this.store.place(memory, slot.index, typedValue);
-    if (writtenMs > 0) (memory.writtenMs ??= [])[slot.index] = writtenMs;
+    stamp(memory, slot.index, writtenMs);
   }
 
   /** A part is no value of the store yet: its actor takes it up, or nobody does. */
@@ -127,7 +127,7 @@ export class Restored {
     const { writtenMs, typedValue } = decodeValue(value);
     while (part.values.length < index) part.values.push(undefined);
     part.values[index] = typedValue;
-    if (writtenMs > 0) (part.writtenMs ??= [])[index] = writtenMs;
+    stamp(part, index, writtenMs);
   }
 
   #memory(type: TypeStates, id: string): Memory {
@@ -174,4 +174,9 @@ export class Restored {
     for (const shard of this.shards.values()) records += shard.records;
     return `${records} records restored, ${this.store.values} state values, ${this.#messages} waiting messages`;
   }
+}
+
+/** A value that was written without an instant has none of an earlier value either. */
+function stamp(memory: Memory, index: number, writtenMs: number): void {
+  if (writtenMs > 0 || memory.writtenMs) (memory.writtenMs ??= [])[index] = writtenMs;
 }

@@ -5,11 +5,13 @@ import type { StateDeclaration } from "../../src/functions/wire";
 import { encodeProgress } from "../../src/ingress/progress";
 import { ProtocolError } from "../../src/model/errors";
 import {
+  actorKey,
   declarationKey,
   encodeDeclaration,
   encodeInvoked,
   encodeValue,
   invokedKey,
+  laneValueKey,
   messageKey,
   progressKey,
   valueKey,
@@ -161,5 +163,133 @@ describe("Restored", () => {
   it("refuses what a newer router has written: forgetting would be worse", () => {
     expect(() => restoredFrom(record("z\0new", Uint8Array.of(1)))).toThrow(ProtocolError);
     expect(() => restoredFrom(record(valueKey(TYPE, "s", "a"), Uint8Array.of(2, 0)))).toThrow(ProtocolError);
+  });
+});
+
+function part(id: string, lane: number, state: string, byte: number | null, writtenMs = 0): ChangelogRecord {
+  return record(laneValueKey(TYPE, state, lane, id), byte === null ? null : encodeValue(writtenMs, Uint8Array.of(byte)));
+}
+
+/** Per actor its parts by lane, in the order they are given: values by state. */
+function partsOf({ store, restored }: ReturnType<typeof restoredFrom>): Record<string, [number, Record<string, number>][]> {
+  const { slots } = store.type(TYPE);
+  return Object.fromEntries(
+    [...restored.parts()].map(({ id, parts }) => [
+      id,
+      [...parts].map(([lane, { values }]) => {
+        const present = slots.filter(({ index }) => values[index] !== undefined);
+        return [lane, Object.fromEntries(present.map(({ name, index }) => [name, values[index]?.[0] ?? -1]))];
+      }),
+    ]),
+  );
+}
+
+describe("parts of lessees", () => {
+  it("are found by actor and lane, lanes in rising order, apart from the base", () => {
+    const found = restoredFrom(
+      value("a", "s", 1),
+      part("a", 10, "s", 2),
+      part("a", 9, "t", 3),
+      part("b", 1, "s", 4),
+      part("a", 9, "s", 5),
+    );
+    expect(partsOf(found)).toEqual({
+      a: [
+        [9, { s: 5, t: 3 }],
+        [10, { s: 2 }],
+      ],
+      b: [[1, { s: 4 }]],
+    });
+    expect(remembered(found.store, "a")).toEqual({ s: 1, t: undefined });
+    expect(found.store.values).toBe(1); // They count when their actor takes them up.
+    const [{ parts } = { parts: new Map() }] = [...found.restored.parts()];
+    const memory = parts.get(9);
+    expect([memory?.address, memory?.shard, memory?.lane, memory?.changed]).toEqual([address("a"), 1, 9, []]);
+  });
+
+  it("that were merged are gone, and what came to the lane again is there", () => {
+    const found = restoredFrom(
+      part("a", 1, "s", 1),
+      part("a", 1, "t", 2),
+      part("a", 2, "s", 3),
+      part("a", 1, "s", null),
+      part("a", 2, "s", null),
+      part("b", 1, "s", 4),
+      part("b", 1, "s", null),
+      part("b", 7, "s", null),
+      part("c", 1, "s", 5),
+      part("c", 1, "s", null),
+      part("c", 1, "s", 6),
+    );
+    expect(partsOf(found)).toEqual({ a: [[1, { t: 2 }]], c: [[1, { s: 6 }]] });
+  });
+
+  it("agree with a plain map over any log, whatever ids there are", () => {
+    const ids = ["a", "b\0", "\u{1f600}", "1"];
+    const step = fc.tuple(
+      fc.constantFrom(...ids),
+      fc.integer({ min: 1, max: 12 }),
+      fc.constantFrom("s", "t"),
+      fc.option(fc.nat({ max: 255 })),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (log) => {
+        const model = new Map<string, number>();
+        for (const [id, lane, state, byte] of log) {
+          if (byte === null) model.delete(`${id} ${lane} ${state}`);
+          else model.set(`${id} ${lane} ${state}`, byte);
+        }
+        const found = partsOf(restoredFrom(...log.map(([id, lane, state, byte]) => part(id, lane, state, byte))));
+        const flat = Object.entries(found).flatMap(([id, lanes]) => {
+          expect(lanes.map(([lane]) => lane)).toEqual(lanes.map(([lane]) => lane).sort((one, other) => one - other));
+          return lanes.flatMap(([lane, values]) => {
+            return Object.entries(values).map(([state, byte]): [string, number] => [`${id} ${lane} ${state}`, byte]);
+          });
+        });
+        expect(new Map(flat)).toEqual(model);
+      }),
+    );
+  });
+
+  it("have the instants of their writes, by which the latest is found; one without has none of an earlier value", () => {
+    const found = restoredFrom(
+      part("a", 1, "s", 1, 700),
+      part("a", 1, "t", 2, 800),
+      part("a", 1, "s", 3),
+      value("a", "s", 4, 900),
+      value("a", "s", 5),
+    );
+    const [{ parts } = { parts: new Map() }] = [...found.restored.parts()];
+    expect(parts.get(1)?.writtenMs).toEqual([0, 800]);
+    expect(found.store.type(TYPE).memories.get("a")?.writtenMs).toEqual([0]);
+  });
+
+  it("of what a newer router has written are refused", () => {
+    expect(() => restoredFrom(record(laneValueKey(TYPE, "s", 1, "a"), Uint8Array.of(2, 0)))).toThrow(ProtocolError);
+  });
+});
+
+describe("records of dual-mode actors", () => {
+  it("are given as they were written last, without those that were forgotten", () => {
+    const of = (id: string, byte: number | null) => record(actorKey(TYPE, id), byte === null ? null : Uint8Array.of(byte));
+    const { restored } = restoredFrom(of("a", 1), of("b", 2), of("c\0", 3), of("a", 4), of("b", null), of("never", null));
+    expect([...restored.actors]).toEqual([
+      { typename: TYPE, id: "a", value: Uint8Array.of(4) },
+      { typename: TYPE, id: "c\0", value: Uint8Array.of(3) },
+    ]);
+  });
+
+  it("hold none of the fetched buffers, nor do parts", () => {
+    const fetched = Buffer.from([1, 0, 7]);
+    const { restored } = restoredFrom(record(actorKey(TYPE, "a"), fetched), record(laneValueKey(TYPE, "s", 1, "a"), fetched));
+    fetched.fill(0xff);
+    const [{ parts } = { parts: new Map() }] = [...restored.parts()];
+    expect([[...restored.actors][0]?.value, parts.get(1)?.values[0]]).toEqual([Uint8Array.of(1, 0, 7), Uint8Array.of(7)]);
+  });
+
+  it("are let go with the waiting messages when they have been taken up", () => {
+    const { restored } = restoredFrom(record(actorKey(TYPE, "a"), Uint8Array.of(1)), part("a", 1, "s", 1));
+    restored.releaseMessages();
+    expect([[...restored.actors], [...restored.parts()]]).toEqual([[], []]);
   });
 });
