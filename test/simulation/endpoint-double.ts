@@ -81,7 +81,9 @@ export class EndpointDouble {
       const inTime: Answer = lateMs < CALL_TIMEOUT_MS ? answer : { kind: "silence" };
       if (inTime.kind !== "silence") return process.hand(() => this.#answered(effect, request, tenure, call, inTime));
       agenda.after(CALL_TIMEOUT_MS - Math.min(lateMs, CALL_TIMEOUT_MS), () =>
-        process.hand(() => this.#answered(effect, request, tenure, call, { kind: "refused", reason: "timed out" })),
+        process.hand(() =>
+          this.#answered(effect, request, tenure, call, { kind: "refused", reason: "timed out", failure: "timeout" }),
+        ),
       );
     });
   }
@@ -93,7 +95,11 @@ export class EndpointDouble {
   }
 
   #answerOf(effect: Dispatch, id: string, call: Call): Answer {
-    const { chance, weather, functions, scenario } = this.process.world;
+    const { chance, weather, functions, scenario, replicas } = this.process.world;
+    if (replicas.isAway(effect.endpoint, effect.replica)) {
+      // Its process is gone, and its machine says so; or its machine, and nobody does.
+      return chance.of(0.8) ? { kind: "refused", reason: "its replica is away", failure: "connection" } : { kind: "silence" };
+    }
     const poisoned = functions.isPoisoned(id);
     const trouble = poisoned || chance.of(weather.callFails);
     const impossible: Impossible | undefined = trouble && !poisoned && chance.of(0.4) ? chance.pick(IMPOSSIBLE) : undefined;
@@ -116,7 +122,10 @@ export class EndpointDouble {
       this.#leave(address, effect);
       this.dual?.ended(invocation, request, answer.kind === "reply" && call.flaw === undefined && call.complete);
     }
-    if (answer.kind === "refused") return process.apply({ kind: "invocation_failed", invocation, reason: answer.reason });
+    if (answer.kind === "refused") {
+      const { reason, failure } = answer;
+      return process.apply({ kind: "invocation_failed", invocation, reason, ...(failure ? { failure } : {}) });
+    }
     if (tenure === this.#tenure && call.flaw === undefined && call.complete) this.#unfinished.delete(address);
     call.appliedMs = process.clock;
     call.appliedByMs = process.clock;

@@ -2,6 +2,7 @@
  * The fake functions and their host. They keep nothing: what a reply says follows from the states and messages of the request.
  * Whether a call goes wrong is the weather's choice, made anew for each call.
  */
+import type { ReplicaFailure } from "../../src/event";
 import { AUDIT_TOPIC, EXPORT_TOPIC, encodeAuditLine } from "./audit";
 import {
   ballastOf,
@@ -60,7 +61,7 @@ export type Answer =
       readonly body: Uint8Array;
       readonly retryAfterMs: number | undefined;
     }
-  | { readonly kind: "refused"; readonly reason: string }
+  | { readonly kind: "refused"; readonly reason: string; readonly failure?: ReplicaFailure }
   /** Nothing comes back. */
   | { readonly kind: "silence" };
 
@@ -201,7 +202,7 @@ export function troubled(draw: number, good: Answer, call: Call): Answer {
     answer(200, OCTETS, Buffer.from("a2ff0aff07", "hex")),
     answer(429, OCTETS, body, 700),
     answer(302, OCTETS, body),
-    { kind: "refused", reason: "connection refused" },
+    { kind: "refused", reason: "connection refused", failure: "connection" },
     { kind: "silence" },
     body.length > 0 ? answer(200, OCTETS, body.subarray(0, body.length - 1)) : good,
   ];

@@ -49,6 +49,8 @@ export interface Scenario {
   readonly producerAborts: number;
   readonly deployAfterMs: number;
   readonly clockSkewMs: number;
+  /** Replicas of an endpoint that has several go away for a while now and then. */
+  readonly replicasFail: boolean;
   /** A world of dual mode; undefined: the ordinary one. */
   readonly dual: DualWorld | undefined;
 }
@@ -102,6 +104,7 @@ function ordinaryOf(chance: Chance): Scenario {
   const partitionDepthMax = chance.pick([20, 100, 1_000]);
   const template = options(chance, partitionDepthMax);
   const module = moduleOf(chance, concurrency, exporters);
+  const found = module.endpoints.some(({ adaptive }) => adaptive);
   return {
     module: { ...module, applications: applicationsOf(chance, module.sources) },
     options: (router) => ({ ...template, router }),
@@ -116,11 +119,12 @@ function ordinaryOf(chance: Chance): Scenario {
     auditBytesMax: 6_000,
     fetchRecordsMax: chance.pick([1, 10, 200]),
     poison: chance.of(0.6),
-    fewSlots: Math.min(concurrency, exporters) <= 2,
-    slow: concurrency > 2 && chance.of(0.6),
+    fewSlots: found || Math.min(concurrency, exporters) <= 2,
+    slow: !found && concurrency > 2 && chance.of(0.6),
     producerAborts: chance.pick([0, 0.2]),
     deployAfterMs: chance.between(500, 40_000),
     clockSkewMs: chance.pick([0, 0, 15]),
+    replicasFail: chance.of(0.6),
     dual: undefined,
   };
 }
@@ -201,13 +205,15 @@ function moduleOf(chance: Chance, concurrency: number, exporters: number): Modul
   };
 }
 
+const ONE = ["http://functions/{function.name}"];
+
 function endpoint(chance: Chance, id: string, name: string | undefined, concurrency: number): EndpointSpecification {
   return {
     id,
     functions: [{ namespace: "sim", name }],
-    urls: ["http://functions/{function.name}"],
-    placement: "any",
-    adaptive: false,
+    urls: chance.pick([ONE, ONE, ["http://one/{function.name}", "http://two/"], ["http://one/", "http://two/", "http://three/"]]),
+    placement: chance.pick(["any", "home"] as const),
+    adaptive: chance.of(0.3),
     maxNumBatchRequests: chance.pick([1, 3, 1_000]),
     concurrency,
     maxBatchBytes: chance.pick([500, 4_000_000]),

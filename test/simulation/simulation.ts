@@ -115,6 +115,7 @@ class Simulation {
   #storm(): void {
     const { agenda, functions, scenario } = this.#world;
     this.#workload.start();
+    this.#world.replicas.start();
     agenda.after(1, () => this.#operator.begin());
     agenda.after(scenario.deployAfterMs, () => {
       functions.version = 2;
@@ -202,7 +203,6 @@ class Simulation {
     if (dual) return AFTERMATH_MS.dual;
     return ledger.options.exactlyOnce ? AFTERMATH_MS.exactlyOnce : AFTERMATH_MS.atLeastOnce;
   }
-
 
   #judge(): void {
     const { ledger } = this.#world;

@@ -50,8 +50,10 @@ export class Watch {
     const now = this.world.agenda.now;
     let stuck = false;
     if (engine.tenure.phase.kind === "running" && !process.sink.committing) {
-      for (const { workers } of engine.life.router.endpoints) {
-        if (workers.some(({ queue, free }) => queue.length > 0 && free)) stuck = true;
+      for (const { workers, queues } of engine.life.router.endpoints) {
+        // Where a queue has one worker, nothing waits for one that is closed.
+        const closed = (open: boolean) => !open && queues.length > 1;
+        if (workers.some(({ queue, free, open }) => queue.length > 0 && (free || closed(open)))) stuck = true;
       }
       stuck ||= this.#forgotten(process);
     }

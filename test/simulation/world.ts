@@ -13,6 +13,7 @@ import { FunctionHost } from "./function-host";
 import { Group } from "./group";
 import { Ledger, type Lineage } from "./ledger";
 import type { NewRecord, PartitionLog, Transaction } from "./partition-log";
+import { Replicas } from "./replicas";
 import type { RouterProcess } from "./router-process";
 import { CALM, type Scenario, scenarioOf, type Weather } from "./scenario";
 import type { Tooth } from "./tooth";
@@ -44,6 +45,7 @@ export class World {
   readonly functions: FunctionHost;
   readonly ledger: Ledger;
   readonly watch = new Watch(this);
+  readonly replicas = new Replicas(this);
   /** Where there are actors in dual mode. */
   readonly dual: DualLedger | undefined;
   readonly inputPartitions: readonly InputPartition[];
@@ -111,6 +113,7 @@ export class World {
 
   calm(): void {
     this.weather = { ...CALM };
+    this.replicas.calm();
   }
 
   /** Numbers the transaction a process is about to write, and remembers from what it continues. */
