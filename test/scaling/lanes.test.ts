@@ -197,8 +197,7 @@ describe("G1: what is forwarded", () => {
     const world = new World();
     let kept: LaneView | undefined;
     world.decide = (actor) => {
-      const place = actor?.openings(1)[0];
-      kept ??= place;
+      kept ??= actor?.openings(1)[0];
       return kept ?? "lessor";
     };
     world.admit();
