@@ -57,11 +57,13 @@ export class DualWorkload {
     // Everybody begins early: windows end only for those who have something to remember.
     for (const target of this.#targets)
       if (target.source.kind === "windowed") for (const id of this.dual.ids) this.#append(target, id, undefined, true);
-    for (let i = 0; i < 10; i++) this.#produce();
-    this.#next();
+    for (let i = 0; i < (this.world.small?.records ?? 10); i++) this.#produce();
+    if (this.world.small) this.stop();
+    else this.#next();
   }
 
   stop(): void {
+    if (this.#stopped) return;
     this.#stopped = true;
     this.#close();
   }

@@ -203,7 +203,9 @@ export class RouterProcess implements Member {
       if (this.phase !== "running") break;
       if (world.chance.of(world.weather.crashInTurn)) return this.kill("between two effects");
       this.#perform(effect);
+      if (world.stepped()) return this.kill("after a step");
     }
+    if (world.stepped()) return this.kill("after a turn");
     world.watch.turn(this);
   }
 

@@ -97,6 +97,18 @@ function dualOf(chance: Chance, { module, options, weather }: Scenario): Partial
   };
 }
 
+/** So many records, all there from the beginning, and one router that dies once, after so many steps. */
+export interface SmallCase {
+  readonly records: number;
+  /** undefined: it does not die. */
+  readonly killAt: number | undefined;
+}
+
+/** Nothing else goes wrong. */
+export function smallOf(): Partial<Scenario> {
+  return { weather: { ...CALM }, blows: [], routers: ["one"], clockSkewMs: 0 };
+}
+
 function ordinaryOf(chance: Chance): Scenario {
   const harsh = chance.of(0.85);
   const concurrency = chance.pick([1, 2, 8, 64]);

@@ -14,6 +14,7 @@ import { DualWorkload } from "./dual-workload";
 import { decodeLong, readTypedValue, typedValueOf } from "./function-wire";
 import { Operator } from "./operator";
 import type { StoredRecord } from "./partition-log";
+import type { SmallCase } from "./scenario";
 import type { Tooth } from "./tooth";
 import { type Checker, Violation } from "./violation";
 import { Workload } from "./workload";
@@ -32,6 +33,7 @@ export interface RunOptions {
   readonly tooth?: Tooth | undefined;
   readonly print?: ((line: string) => void) | undefined;
   readonly verbose?: boolean | undefined;
+  readonly small?: SmallCase | undefined;
 }
 
 export interface RunResult {
@@ -49,10 +51,23 @@ export interface RunResult {
   readonly missed: number;
   /** In a world of dual mode: lessees that were opened, barriers and critical messages that ran, actors found with parts after a restart. */
   readonly dual: { readonly lessees: number; readonly barriers: number; readonly criticals: number; readonly recovered: number };
+  /** Steps of routers until the last of them was asked to leave: the moments at which it might have died. */
+  readonly routerSteps: number;
+  /** All messages that took effect, in some order, where there are actors in dual mode. */
+  readonly effects: readonly string[];
   readonly lastLines: readonly string[];
 }
 
 export function run(options: RunOptions): RunResult {
+  const uninstall = options.tooth?.install?.();
+  try {
+    return runWith(options);
+  } finally {
+    uninstall?.();
+  }
+}
+
+function runWith(options: RunOptions): RunResult {
   const simulation = new Simulation(options);
   const violation = simulation.run();
   return simulation.result(violation);
@@ -63,9 +78,10 @@ class Simulation {
   readonly #operator: Operator;
   readonly #workload: Workload | DualWorkload;
   readonly #startMs: number;
+  #routerSteps = 0;
 
   constructor(private readonly options: RunOptions) {
-    this.#world = new World(options.seed, options.tooth, options.print, options.verbose === true);
+    this.#world = new World(options.seed, options.tooth, options.print, options.verbose === true, options.small);
     this.#startMs = this.#world.agenda.now;
     this.#operator = new Operator(this.#world);
     const { dual, scenario } = this.#world;
@@ -108,6 +124,8 @@ class Simulation {
         criticals: dual?.criticals ?? 0,
         recovered: duals.reduce((sum, each) => sum + each.leasesEnded.recovery, 0),
       },
+      routerSteps: this.#routerSteps,
+      effects: dual ? [...dual.deliveries.values()].flatMap(({ key, done }) => (done ? key : [])) : [],
       lastLines: trace.last(60),
     };
   }
@@ -142,6 +160,7 @@ class Simulation {
   /** Everybody leaves in order; a fresh router remembers. */
   #restart(): void {
     const { ledger, scenario } = this.#world;
+    this.#routerSteps = this.#world.steps;
     this.#drainAll();
     this.#operator.compact();
     this.#operator.start(scenario.routers[0] ?? "one", false);
@@ -196,13 +215,14 @@ class Simulation {
     }
   }
 
-  // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────────
   /** Leases end when they have been idle for a while, too. */
   get #aftermathMs(): number {
     const { dual, ledger } = this.#world;
     if (dual) return AFTERMATH_MS.dual;
     return ledger.options.exactlyOnce ? AFTERMATH_MS.exactlyOnce : AFTERMATH_MS.atLeastOnce;
   }
+
+  // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #judge(): void {
     const { ledger } = this.#world;

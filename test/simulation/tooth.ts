@@ -3,45 +3,15 @@
  */
 
 import { Reader, Writer } from "protobufjs/minimal";
-import type { Effect } from "../../src/effect";
-import type { Event } from "../../src/event";
 import { decodePending } from "../../src/functions/pending";
 import { decodeProgress, encodeProgress } from "../../src/ingress/progress";
-import type { InputRecord, OutputRecord, TopicBatch } from "../../src/model/record";
+import type { InputRecord, OutputRecord } from "../../src/model/record";
+import { DUAL_TEETH } from "./dual-tooth";
 import type { StoredRecord } from "./partition-log";
-import type { RouterProcess } from "./router-process";
-import type { Blow, Scenario } from "./scenario";
-import type { Checker } from "./violation";
+import type { Blow } from "./scenario";
+import { rewriteState, type Tooth } from "./tooth-parts";
 
-export interface Tooth {
-  readonly name: string;
-  readonly what: string;
-  /** One of these must name it. */
-  readonly caughtBy: readonly Checker[];
-  /** Without these it would seldom have the chance to bite. */
-  circumstances?(scenario: Scenario): Partial<Scenario>;
-  effects?(effects: readonly Effect[], process: RouterProcess): readonly Effect[];
-  unitFailed?(event: Extract<Event, { kind: "unit_failed" }>): Event;
-  records?(records: readonly StoredRecord[]): readonly InputRecord[];
-  reply?(body: Uint8Array): Uint8Array;
-  /** It bites only in worlds of dual mode. */
-  readonly dual?: boolean;
-  readonly skipFencing?: boolean;
-  readonly restoreToStable?: boolean;
-  readonly ignorePauses?: boolean;
-  readonly ignoreEpochs?: boolean;
-}
-
-/** Rewrites the records of the state topic in every unit; undefined drops one. */
-function rewriteState(rewrite: (record: OutputRecord, kind: string) => OutputRecord | undefined): Tooth["effects"] {
-  const batchOf = (batch: TopicBatch): TopicBatch => {
-    if (!batch.topic.endsWith(".state")) return batch;
-    const records = batch.records.flatMap((record) => rewrite(record, String(record.key).slice(0, 1)) ?? []);
-    return { ...batch, records };
-  };
-  return (effects) =>
-    effects.map((effect) => (effect.kind === "commit_unit" ? { ...effect, inside: effect.inside.map(batchOf) } : effect));
-}
+export type { Tooth } from "./tooth-parts";
 
 function struckBy(...blows: Blow[]): Tooth["circumstances"] {
   return ({ weather }) => ({ blows, routers: ["one", "two"], weather: { ...weather, markerDelayMs: 250, blowEveryMs: 800 } });
@@ -193,6 +163,7 @@ export const TEETH: readonly Tooth[] = [
     caughtBy: ["everything drains", "no runnable message waits unscheduled"],
     effects: (effects) => effects.filter((effect) => effect.kind !== "set_timer"),
   },
+  ...DUAL_TEETH,
 ];
 
 function isSent(record: OutputRecord): boolean {

@@ -7,6 +7,7 @@ import { AUDIT_TOPIC, EXPORT_TOPIC } from "./audit";
 import { Broker, ELSEWHERE, HOME } from "./broker";
 import { Chance } from "./chance";
 import { Coordinator, transactionName } from "./coordinator";
+import { DualControl } from "./dual-control";
 import { DualLedger } from "./dual-ledger";
 import { DUAL_TOPIC } from "./dual-line";
 import { FunctionHost } from "./function-host";
@@ -15,7 +16,7 @@ import { Ledger, type Lineage } from "./ledger";
 import type { NewRecord, PartitionLog, Transaction } from "./partition-log";
 import { Replicas } from "./replicas";
 import type { RouterProcess } from "./router-process";
-import { CALM, type Scenario, scenarioOf, type Weather } from "./scenario";
+import { CALM, type Scenario, type SmallCase, scenarioOf, smallOf, type Weather } from "./scenario";
 import type { Tooth } from "./tooth";
 import { Trace } from "./trace";
 import { Watch } from "./watch";
@@ -48,13 +49,16 @@ export class World {
   readonly replicas = new Replicas(this);
   /** Where there are actors in dual mode. */
   readonly dual: DualLedger | undefined;
+  readonly #control = new DualControl();
   readonly inputPartitions: readonly InputPartition[];
   readonly allInputs: readonly AssignedInput[];
   weather: Weather;
-  /** Whoever keeps routers running hears of each that is gone. */
-  died: (process: RouterProcess) => void = () => undefined;
   /** No partition is found at its end any more: no window ends by the clock. */
   timeStands = false;
+  /** Whoever keeps routers running hears of each that is gone. */
+  died: (process: RouterProcess) => void = () => undefined;
+  /** Steps of routers so far: each effect, and the end of each turn. */
+  steps = 0;
   readonly #units = new Map<string, WrittenBy>();
   #transactions = 0;
 
@@ -64,10 +68,13 @@ export class World {
     print: ((line: string) => void) | undefined,
     /** Reports of the routers go into the trace, too. */
     readonly verbose: boolean,
+    /** A small case instead of a storm. */
+    readonly small: SmallCase | undefined = undefined,
   ) {
     this.chance = new Chance(seed);
-    const scenario = scenarioOf(this.chance, tooth?.dual ?? seed % 2 === 0);
-    this.scenario = tooth?.circumstances ? { ...scenario, ...tooth.circumstances(scenario) } : scenario;
+    const scenario = scenarioOf(this.chance, tooth ? tooth.dual === true : seed % 2 === 0);
+    const calmed = small ? { ...scenario, ...smallOf() } : scenario;
+    this.scenario = tooth?.circumstances ? { ...calmed, ...tooth.circumstances(calmed) } : calmed;
     this.trace = new Trace(print);
     this.weather = { ...this.scenario.weather };
     const { options, clockSkewMs, auditBytesMax } = this.scenario;
@@ -111,6 +118,11 @@ export class World {
     }
   }
 
+  /** A router has done one more step. True if it is to die now. */
+  stepped(): boolean {
+    return ++this.steps === this.small?.killAt;
+  }
+
   calm(): void {
     this.weather = { ...CALM };
     this.replicas.calm();
@@ -133,6 +145,11 @@ export class World {
       if (log.topic === this.ledger.options.stateTopic) ends.set(log.partition, record.offset);
     }
     for (const [shard, end] of ends) this.ledger.continued(by.lineages.get(shard), shard, end, by.process.name);
+    if (this.dual) {
+      const { group } = this.scenario.options("any");
+      const life = [...by.lineages.values()].map(({ owner }) => owner).join();
+      this.#control.committed(transaction, `${group}.state`, `${group}.control`, life);
+    }
     this.dual?.committed(transaction);
     this.ledger.committed(transaction, (topic, partition) => by.process.intake.located.get(`${topic}/${partition}`));
   }
