@@ -470,6 +470,15 @@ describe("DualActor", () => {
     expect([world.actor.holding, world.waiting.size]).toEqual([0, 0]);
   });
 
+  it("A2: no barrier begins before all that was held is in again: what came with it runs with it", () => {
+    const world = new World(aDualType({ series: "s" }));
+    world.receive(critical("x", "stop"));
+    for (const message of [critical("a", "a1", 1), ordinary("y", "m"), critical("b", "b1", 1)]) world.receive(message);
+    world.work();
+    expect(world.seen.map(({ texts }) => texts)).toEqual([["stop"], ["a1", "b1"]]);
+    expect(world.told.indexOf("admit m")).toBeLessThan(world.told.indexOf("block: barrier 1"));
+  });
+
   it("counts its sections, and forgets with the release what held for one epoch (A5)", () => {
     const world = aligningWorld();
     world.lane = 1;
@@ -690,6 +699,16 @@ describe("what may be forgotten", () => {
     ["a critical message runs", false, (world) => world.receive(critical("x", "stop"))],
   ])("%s: %s", (_what, expected, change) => {
     expect(forgettable(change)).toBe(expected);
+  });
+
+  test.each<[string, boolean, () => World, number]>([
+    ["has done no barrier and learnt no channel", false, aligningWorld, -1],
+    ["knows its last barrier", true, aligningWorld, 3],
+    ["knows it from its windows", false, windowedWorld, 3],
+  ])("one that %s lingers first: %s", (_what, expected, make, done) => {
+    const world = make();
+    world.actor.done = done;
+    expect([world.actor.forgettable, world.actor.lingers]).toEqual([true, expected]);
   });
 
   it("what an actor without barriers remembers stands in its state: the actor itself is not needed", () => {
