@@ -67,6 +67,11 @@ export class Endpoint {
     return this.workers[homeWorker(id, this.workers.length)];
   }
 
+  /** Where none of these lanes is, and one more would find work done. */
+  workersBeside(lanes: readonly Mailbox[]): Worker[] {
+    return this.workers.filter((worker) => worker.slots > 0 && lanes.every((lane) => lane.worker !== worker));
+  }
+
   /** Slots that serve a run queue. */
   slotsOf(at: number): number {
     return this.queues.length === 1 ? this.slots : (this.workers[at] as Worker).slots;

@@ -185,7 +185,7 @@ class View implements ActorView {
 
   #workers(actor: DualActor, endpoint: Endpoint, range: number): (Worker | undefined)[] {
     if (!actor.lessor.worker) return actor.lanes.length < endpoint.slots ? [undefined] : [];
-    const free = endpoint.workers.filter((worker) => actor.lanes.every((lane) => lane.worker !== worker));
+    const free = endpoint.workersBeside(actor.lanes);
     const drawn: Worker[] = [];
     while (free.length > 0 && drawn.length < range) {
       drawn.push(...free.splice(Math.floor(this.random.next() * free.length), 1));

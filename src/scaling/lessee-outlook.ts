@@ -51,7 +51,7 @@ function placed(actor: DualActor, message: Message, router: Router, now: number)
   const places = placesFor(actor, endpoint).map((load) => load.waitMs(now));
   if (places.length === 0) {
     const text = lessor.worker
-      ? `it has a lane on each of the ${endpoint.workers.length} replicas of endpoint ${endpoint.specification.id}`
+      ? `it has a lane on each of the ${endpoint.workers.filter(({ slots }) => slots > 0).length} replicas of endpoint ${endpoint.specification.id} that take anything`
       : `no slot is left: it has ${lanes.length} lanes, and endpoint ${endpoint.specification.id} has ${endpoint.slots} slots`;
     return outlook("no-slot", text, { lanes: lanes.length, slots: endpoint.slots });
   }
@@ -74,10 +74,10 @@ function placed(actor: DualActor, message: Message, router: Router, now: number)
 }
 
 /** Loads of the queues in which a new lessee could stand. */
-function placesFor({ lessor, lanes }: DualActor, { slots, queues, workers }: Endpoint): Load[] {
+function placesFor({ lessor, lanes }: DualActor, endpoint: Endpoint): Load[] {
   const free = lessor.worker
-    ? workers.filter((worker) => lanes.every((lane) => lane.worker !== worker)).map(({ queue }) => queue)
-    : queues.slice(0, lanes.length < slots ? 1 : 0);
+    ? endpoint.workersBeside(lanes).map(({ queue }) => queue)
+    : endpoint.queues.slice(0, lanes.length < endpoint.slots ? 1 : 0);
   return free.flatMap(({ load }) => load ?? []);
 }
 

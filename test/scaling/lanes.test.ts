@@ -289,6 +289,24 @@ describe("where a lessee can be opened", () => {
     expect(seen().openings(9)).toEqual([]);
   });
 
+  it("home: not on a replica that takes nothing now", () => {
+    const world = new World({ endpoint: HOME_OF_FOUR });
+    const avoided = world.endpoint.workers.find((worker) => worker !== world.actor.lessor.worker) as Worker;
+    for (let i = 0; i < 3; i++) {
+      const sent = { mailbox: world.actor.lessor, batch: [], dispatchedMs: world.now, attempt: 1 };
+      avoided.unanswered(
+        sent,
+        { kind: "invocation_failed", invocation: i, reason: "refused", failure: "connection" },
+        world.now,
+        [],
+      );
+    }
+    expect([avoided.health, world.seen().openings(9).length]).toEqual(["avoided", 2]);
+    world.spread(2);
+    expect(world.opened).not.toContain(avoided);
+    expect(world.seen().openings(9)).toEqual([]);
+  });
+
   it("home: places are drawn at random, every replica in its turn", () => {
     const drawn = new Map<number | undefined, number>();
     for (let seed = 1; seed <= 60; seed++) {
