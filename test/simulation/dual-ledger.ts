@@ -1,16 +1,32 @@
 /**
  * What must come true in a world of dual mode, and what has. Judged at each commit, before anybody can read it; the lines of an actor stand in
- * its partition of the log in the order in which they took effect. Numbers are those of DUAL-MODE.md 6.
+ * its partition of the log in the order in which they took effect.
  *
- *  1   "prior exactly": what a critical message saw is the fold of what took effect before it, and of a barrier every awaited channel has given all
- *      that stands before its head.
- *  2   "no early post": what stands behind a critical message on its channel takes effect after it.
- *  4   "fold": the same, for every strategy; and the base at the end is the fold of all.
- *  5   "barrier once": numbers rise; all critical messages of a barrier are one call.
- *      Of windows: a record runs after the barrier that its window begins with and before the one that it ends with, unless it came late.
- *  6   "channel order": channels between functions are as their senders' lines stand in the log.
- *  7   each expected delivery takes effect once, nothing else does, over all crashes.
- * 14   follows: the fold does not know of restarts.
+ * The invariants of DUAL-MODE.md 6, and who watches them:
+ *
+ *  1   prior exactly: here. What a critical message saw is the fold of all that took effect before it; all that stands before it on its channel has; and of a
+ *      barrier every awaited channel has a head, and all before that has taken effect. Windows: a record runs after the barrier that its window
+ *      begins with, and, where no clock has a say, before the one that it ends with.
+ *  2   no early post: here. What stands behind a critical message on its channel takes effect after it.
+ *  3   mutual exclusion: dual-watch.ts, at each request.
+ *  4   fold: here, for every strategy, at each critical message and of the bases at the end. Unlawful merges: dual-tooth.ts.
+ *  5   barrier once: here. Numbers rise, all critical messages of one are one call; a copy that comes late comes alone.
+ *  6   channel order: here. Channels between functions are as their senders' lines stand in the log.
+ *  7   no loss, no doubles: here. Each expected delivery takes effect once, and nothing else. After each step of a router: dual-crash.ts.
+ *  8   one executor: dual-watch.ts; what was forwarded was applied: dual-control.ts.
+ *  9   non-forwarding: dual-watch.ts.
+ * 10   holds are released: policies hold nothing back in this build. What barriers hold is released, for everything drains (simulation.ts).
+ * 11   leases end: dual-control.ts, and no part is left in the end (simulation.ts).
+ * 12   progress: simulation.ts ("everything drains"), over barriers that are skipped, repeated and late. First come: dual-tooth.ts.
+ * 13   single writer of leases: waits for several routers; that of shards: ledger.ts, L5.
+ * 14   recovery is consolidation: nothing here knows of restarts, and dual-crash.ts compares with a run without.
+ * 15   ledger: progress never passes unfinished work (ledger.ts, L4).
+ * 16   dedup window: waits for several routers.
+ * 17–19  laxity index, admission, quanta: tests of the router's own, without a world.
+ * 20   time is only a hint: chaos-policy.ts takes any lane, rank and moment; clocks differ and jump.
+ * 21   determinism: simulation.test.ts.
+ * 22   memory: watch.ts, with tiny bounds on what is held (dual-scenario.ts); 12 holds under them.
+ * 23   failed invocations: no message is parked in this build; failures are tried again, and 1 counts what they held up.
  */
 import { decodePending } from "../../src/functions/pending";
 import {

@@ -230,18 +230,18 @@ export function dualEndpoint(chance: Chance, template: EndpointSpecification): E
     urls: Array.from({ length: chance.pick([1, 1, 2, 4]) }, (_, at) => `http://functions-${at}/{function.name}`),
     placement: chance.pick(["any", "any", "home"]),
     maxNumBatchRequests: chance.pick([1, 1, 3, 1_000]),
-    concurrency: chance.pick([1, 2, 4, 8]),
+    concurrency: chance.pick([1, 2, 4, 4, 8]),
   };
 }
 
-/** Times that are hard to keep, so that leases open. */
+/** Times that are hard to keep, so that leases open; but with the shortest, merging never pays. */
 export function dualApplications(chance: Chance, { sources }: DualWorld): ApplicationSpecification[] {
   return sources
     .filter(() => chance.of(0.9))
     .map(({ specification: { ingress } }) => ({
       name: `of-${ingress.replace("/", "-")}`,
       ingresses: [ingress],
-      slo: { latencyMs: chance.pick([10, 40, 200]), percentile: 99, from: "arrival", windowMs: 0 },
+      slo: { latencyMs: chance.pick([10, 60, 150, 400]), percentile: 99, from: "arrival", windowMs: 0 },
       policy: chance.pick([CHAOS, CHAOS, "min-laxity", "min-laxity", "edf", "token"] as const),
       weight: chance.pick([0.5, 1]),
       params: { scaling: true, range: chance.pick([1, 2]), hysteresisMs: chance.pick([0, 5]), margin: chance.pick([0, 0.3]) },

@@ -56,13 +56,13 @@ export class EndpointDouble {
     const { world } = process;
     const request = decodeRequest(effect.body);
     const address = `${request.type}/${request.id}`;
-    this.#take(effect);
     if (this.dual) this.dual.dispatched(effect.invocation, request);
     else {
       this.#enter(address, effect);
       this.#checkRetry(address, request);
       this.#checkRounds(address);
     }
+    this.#take(effect);
     if (effect.functionName !== request.type)
       throw new Violation("requests are well formed", `${address} sent to ${effect.functionName}`);
     const call = world.functions.begin(process.clock);

@@ -1,4 +1,5 @@
 /** `npm run sim` tries many more seeds; here are enough to see that the engine holds, that runs repeat, and that the checkers bite. */
+import { crashEach } from "./dual-crash";
 import { type RunResult, run } from "./simulation";
 import { TEETH, type Tooth } from "./tooth";
 
@@ -20,6 +21,29 @@ test("the seeds have seen what they are for: several processes, thousands of mes
   expect(sum(({ lines }) => lines)).toBeGreaterThan(3_000);
   expect(sum(({ processes }) => processes)).toBeGreaterThan(12);
   expect(sum(({ virtualMs }) => virtualMs)).toBeGreaterThan(60_000);
+});
+
+test("every second world has actors in dual mode: with lessees, barriers, and parts that are found after a crash", () => {
+  const results = SEEDS.filter((seed) => seed % 2 === 0).map((seed) => run({ seed, steps: STEPS }));
+  const sum = (of: (dual: RunResult["dual"]) => number) => results.reduce((total, { dual }) => total + of(dual), 0);
+  expect(sum(({ lessees }) => lessees)).toBeGreaterThan(50);
+  expect(sum(({ barriers }) => barriers)).toBeGreaterThan(300);
+  expect(sum(({ criticals }) => criticals)).toBeGreaterThan(sum(({ barriers }) => barriers));
+  expect(sum(({ recovered }) => recovered)).toBeGreaterThan(0);
+});
+
+test("a crash after each step of a small case changes nothing of what comes true", () => {
+  const small = Array.from({ length: 60 }, (_, index) => 2 * (index + 1));
+  const split = small.filter((seed) => {
+    const { dual, routerSteps } = run({ seed, steps: 200, small: { records: 6, killAt: undefined } });
+    return dual.lessees > 0 && dual.barriers > 0 && routerSteps < 500;
+  });
+  expect(split.length).toBeGreaterThan(2);
+  for (const seed of split.slice(0, 3)) {
+    const { failed, runs } = crashEach({ seed, records: 6 });
+    expect({ seed, failed }).toEqual({ seed, failed: undefined });
+    expect(runs).toBeGreaterThan(20);
+  }
 });
 
 test("two runs of a seed are the same, to the last line of the trace; another seed is another world", () => {
