@@ -122,7 +122,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Timed {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#release();
+    // Not at once: undici empties the client's queue, and stumbles over a request that joins it meanwhile (H2).
+    queueMicrotask(() => this.#release());
     if (this.#phase === "answered") return;
     this.#phase = "answered";
     this.#forgetReply();

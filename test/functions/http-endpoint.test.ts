@@ -571,6 +571,30 @@ describe("no reply", () => {
     expect(await called.failure()).toBe("neither");
   });
 
+  test("may be followed by the next request at once, from where it is told", async () => {
+    const unused = await listen(net.createServer());
+    await closing.pop()?.();
+    const dispatch = (invocation: number) =>
+      ({ kind: "dispatch", invocation, endpoint: 0, replica: 0, functionName: "f", traceparent: undefined, body: Buffer.alloc(1) }) as const;
+    const told: number[] = [];
+    const done = new Promise<void>((resolve) => {
+      const endpoints = openEndpoints(
+        [specification(`http://127.0.0.1:${unused}/`, { poolSize: 2 }, { concurrency: 2 })],
+        (event) => {
+          if (event.kind !== "invocation_failed") throw new Error(event.kind);
+          told.push(event.invocation);
+          if (told.length === 40) resolve();
+          else if (told.length <= 36) endpoints.perform(dispatch(told.length + 3));
+        },
+        silent,
+      );
+      closing.push(() => endpoints.close());
+      for (let i = 0; i < 4; i++) endpoints.perform(dispatch(i)); // Two of them wait for a connection.
+    });
+    await done;
+    expect([...told].sort((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, i) => i));
+  });
+
   test("leaves the endpoint usable: the next request finds a connection", async () => {
     let requests = 0;
     const harness = await serve(
