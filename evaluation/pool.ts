@@ -2,8 +2,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { join } from "node:path";
 import type { Outcome, Task } from "./task";
-
-type Answer = { readonly outcome: Outcome } | { readonly failure: string };
+import type { Answer } from "./task-process";
 
 export async function performAll(
   tasks: readonly Task[],
