@@ -12,7 +12,14 @@ export interface Names {
   readonly results: string;
 }
 
-/** One deployment: names of its own, a function server, a module.yaml. */
+export interface Deployment {
+  /** Function servers. */
+  readonly replicas?: number;
+  /** More of the endpoint's spec, as YAML: `{ placement: home }`. */
+  readonly endpoint?: Readonly<Record<string, string>>;
+}
+
+/** One deployment: names of its own, function servers, a module.yaml. */
 export class Counting {
   readonly names: Names;
   readonly #directory = mkdtempSync(join(tmpdir(), "dirigo-e2e-"));
@@ -21,6 +28,8 @@ export class Counting {
   gate: Promise<void> = Promise.resolve();
   /** Messages that the function was called with, whether the call came to anything or not. */
   calls = 0;
+  /** The same, of each server. */
+  readonly callsOf: number[] = [];
 
   private constructor(
     readonly bootstrap: string,
@@ -30,29 +39,44 @@ export class Counting {
     this.names = { group, input: `${group}-in`, results: `${group}-out` };
   }
 
-  #server: FunctionServer | undefined;
+  readonly #servers: (FunctionServer | undefined)[] = [];
+  readonly #ports: number[] = [];
 
-  static async open(bootstrap: string, base: string): Promise<Counting> {
+  static async open(bootstrap: string, base: string, { replicas = 1, endpoint = {} }: Deployment = {}): Promise<Counting> {
     const counting = new Counting(bootstrap, base);
-    await counting.#serve();
+    for (let at = 0; at < replicas; at++) await counting.serve(at);
+    const urls = counting.#ports.map((port) => `http://127.0.0.1:${port}`);
+    writeFileSync(counting.#module, moduleText(bootstrap, urls, endpoint, counting.names));
     return counting;
   }
 
-  async #serve(): Promise<void> {
+  /** Starts a server; again: on the port it had. */
+  async serve(at: number): Promise<void> {
     const { results } = this.names;
+    this.callsOf[at] = 0;
     const counter = defineFunction({
       typename: "e2e/counter",
       states: { count: state.int() },
       handle: async (ctx) => {
         this.calls++;
+        this.callsOf[at] = (this.callsOf[at] ?? 0) + 1;
         await this.gate;
         const count = (ctx.state.count ?? 0) + 1;
         ctx.state.count = count;
         ctx.kafka("e2e/results", { topic: results, key: ctx.self.id, value: String(count) });
       },
     });
-    this.#server = await serve([counter], 0, { host: "127.0.0.1" });
-    writeFileSync(this.#module, moduleText(this.bootstrap, this.#server.port, this.names));
+    const server = await serve([counter], this.#ports[at] ?? 0, { host: "127.0.0.1" });
+    this.#servers[at] = server;
+    this.#ports[at] = server.port;
+  }
+
+  /** Ends a server with everything it is doing. */
+  async unserve(at: number): Promise<void> {
+    const server = this.#servers[at];
+    this.#servers[at] = undefined;
+    server?.server.closeAllConnections();
+    await server?.close();
   }
 
   get #module(): string {
@@ -74,19 +98,24 @@ export class Counting {
 
   async close(): Promise<void> {
     await Promise.all(this.#routers.filter((router) => router.running).map((router) => router.kill()));
-    this.#server?.server.closeAllConnections();
-    await this.#server?.close();
+    for (const at of this.#servers.keys()) await this.unserve(at);
     rmSync(this.#directory, { recursive: true, force: true });
   }
 }
 
-function moduleText(address: string, port: number, { group, input }: Names): string {
+function moduleText(
+  address: string,
+  urls: readonly string[],
+  endpoint: Readonly<Record<string, string>>,
+  { group, input }: Names,
+): string {
+  const more = Object.entries(endpoint).map(([name, value]) => `  ${name}: ${value}\n`);
   return `
 kind: io.statefun.endpoints.v2/http
 spec:
   functions: e2e/counter
-  urlPathTemplate: http://127.0.0.1:${port}
----
+  urls: [${urls.map((url) => `"${url}"`).join(", ")}]
+${more.join("")}---
 kind: io.statefun.kafka.v1/ingress
 spec:
   id: e2e/input
