@@ -10,11 +10,12 @@
  * I3  Records that are held behind a barrier do not stop the reading that ends the wait (DUAL-MODE.md 5.5): they do not count for the depth, and
  *     when too much is held only those inputs are paused that the barrier does not wait for.
  */
+import { functionOf } from "../config/function";
 import type { EngineOptions, ModuleSpecification, SourceSpecification } from "../config/specification";
 import type { Effects } from "../effect";
 import type { AssignedInput } from "../event";
 import { typedValueHead } from "../functions/wire";
-import type { Typename } from "../model/address";
+import { splitTypename, type Typename } from "../model/address";
 import { Counter } from "../model/counter";
 import type { Message, RecordEntry } from "../model/message";
 import { MeasureBook, type SourceMeasures } from "../observe/measure";
@@ -64,6 +65,16 @@ export class Input {
     else this.#heldMessages.delete(entry);
   }
 
+  /** A copy leaves this record, which others of its copies still hold: what it counts for leaves with it. */
+  adopted(entry: RecordEntry, held: boolean): void {
+    const before = this.#heldMessages.get(entry) ?? 0;
+    const after = held ? before - 1 : before;
+    if (before === entry.remaining) this.held--;
+    if (after === entry.remaining - 1) this.held++;
+    if (after > 0) this.#heldMessages.set(entry, after);
+    else this.#heldMessages.delete(entry);
+  }
+
   /** A message of this record is finished, hence the record: copies that are still held are remembered by themselves from here on. */
   finished(entry: RecordEntry): void {
     this.#heldMessages.delete(entry);
@@ -81,6 +92,8 @@ export class Source {
     readonly application: Application,
     /** Of its ingress, with the other topics of that. */
     readonly watermark?: Watermark,
+    /** It has several targets, and one of them may finish its records in another order than they have come: it is in dual mode. */
+    readonly disordered = false,
   ) {
     this.valueHead = typedValueHead(specification.valueType);
     this.marking = new Marking(specification, watermark);
@@ -112,9 +125,10 @@ export class Intake {
     }
     this.watermarks = [...watermarks.values()];
     this.sources = module.sources.map((specification, index) => {
-      const { ingress, topic } = specification;
+      const { ingress, topic, targets } = specification;
       const application = applications.ofIngress(ingress);
-      return new Source(index, specification, this.book.source(ingress, topic), application, watermarks.get(ingress));
+      const measures = this.book.source(ingress, topic);
+      return new Source(index, specification, measures, application, watermarks.get(ingress), disorders(module, targets));
     });
   }
 
@@ -231,4 +245,12 @@ export class Intake {
     this.#everywhere.delete(reason);
     for (const input of this.inputs.values()) this.resume(input, reason, effects);
   }
+}
+
+function disorders({ functions }: ModuleSpecification, targets: readonly Typename[]): boolean {
+  if (targets.length < 2) return false;
+  return targets.some((target) => {
+    const parts = splitTypename(target);
+    return parts && functionOf(functions, parts.namespace, parts.name)?.mode === "dual";
+  });
 }

@@ -99,7 +99,7 @@ export class Message {
   persisted = false;
   /** Without an entry: the shard that remembers it while it waits. -1 with one. */
   shard = -1;
-  /** Since when it is held behind a barrier, ms. */
+  /** Since when it is held behind a barrier, ms; 0: it is not. */
   heldMs = 0;
   /** It has been given to a lessee, or moved between lanes: never again (SCHEDULING.md 1.5). */
   forwarded = false;

@@ -223,6 +223,7 @@ export class DualMode implements ActorHost {
       return;
     }
     if (message.blame) message.blame.barrierMs += now - message.heldMs;
+    message.heldMs = 0;
     message.admittedMs = now; // What it waited behind the barrier is not its key's fault.
   }
 
