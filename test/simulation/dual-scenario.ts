@@ -50,15 +50,12 @@ export function dualWorldOf(chance: Chance, sourceOf: Template): DualWorld {
   const places = Array.from({ length: depth }, (_, place) => place);
   // Every layer gets something: from an ingress, or from one before it.
   const edges = places.map((place) => places.filter((to) => to > place && (to === place + 1 || chance.of(0.3))));
-  const targets = plans.map((_, at) => places.filter((place) => place === 0 || (at > 0 && chance.of(0.15))));
-  // Copies of one record are remembered in the order in which their siblings finish; that is the order of the log only where nobody is split.
-  const siblings = new Set(targets.filter((each) => each.length > 1).flat());
+  const targets = plans.map((_, at) => places.filter((place) => place === 0 || (at > 0 && chance.of(0.3))));
   const nodes: DualNode[] = [];
   for (const place of places) {
     const feeding = plans.filter((_, at) => targets[at]?.includes(place));
     const before = nodes.filter((node) => edges[node.place]?.includes(place));
-    const node = nodeOf(chance, place, edges[place] ?? [], feeding, before, ids);
-    nodes.push(siblings.has(place) && node.dual ? { ...node, dual: { ...node.dual, maxLessees: 0 } } : node);
+    nodes.push(nodeOf(chance, place, edges[place] ?? [], feeding, before, ids));
   }
   const sources = plans.map((plan, at): DualSource => {
     const served = (targets[at] ?? []).map((place) => nodes[place] as DualNode);

@@ -33,17 +33,16 @@ test("every second world has actors in dual mode: with lessees, barriers, and pa
 });
 
 test("a crash after each step of a small case changes nothing of what comes true", () => {
-  const small = Array.from({ length: 60 }, (_, index) => 2 * (index + 1));
-  const split = small.filter((seed) => {
+  let cases = 0;
+  for (let seed = 2; cases < 2 && seed <= 120; seed += 2) {
     const { dual, routerSteps } = run({ seed, steps: 200, small: { records: 6, killAt: undefined } });
-    return dual.lessees > 0 && dual.barriers > 0 && routerSteps < 500;
-  });
-  expect(split.length).toBeGreaterThan(2);
-  for (const seed of split.slice(0, 3)) {
+    if (dual.lessees === 0 || dual.barriers === 0 || routerSteps > 300) continue;
     const { failed, runs } = crashEach({ seed, records: 6 });
     expect({ seed, failed }).toEqual({ seed, failed: undefined });
     expect(runs).toBeGreaterThan(20);
+    cases++;
   }
+  expect(cases).toBe(2);
 });
 
 test("two runs of a seed are the same, to the last line of the trace; another seed is another world", () => {
