@@ -39,12 +39,12 @@ const LINT: Suite = {
 const SIMULATION: Suite = {
   name: "simulation",
   args: [join(__dirname, "simulation", "main.js"), "--seeds", "200", "--steps", "10000"],
-  minutesMax: 5,
+  minutesMax: 8,
   count: simulatorCounts,
 };
 
 /** Kafka's tests one at a time: they share a broker with each other, and the machine with it and the routers they start. */
-const SUITES: readonly Suite[] = [LINT, jest("unit", 2, 4), SIMULATION, jest("kafka", 1, 12)];
+const SUITES: readonly Suite[] = [LINT, jest("unit", 2, 6), SIMULATION, jest("kafka", 1, 17)];
 
 /** All suites, or those named on the command line. */
 async function main(): Promise<void> {
