@@ -106,6 +106,9 @@ export class ActorLedger {
   /** The last barrier that was done; -1: none. */
   done = -1;
   lines = 0;
+  /** What took effect since the last critical message, by id; and what that saw last. */
+  readonly since = new Set<string>();
+  last: unknown = undefined;
   /** The latest barrier after which something of it was to run that has run. */
   afterMost = -1;
   constructor(
@@ -272,6 +275,7 @@ export class DualLedger {
     const { channel, at, key } = delivery;
     actor.afterMost = Math.max(actor.afterMost, delivery.after);
     if (channel && delivery.after < 0) this.#checkBefore(actor, channel, at, key);
+    actor.since.add(delivery.text.m);
     fold(actor.node.states, actor.remembered, delivery.text);
   }
 
@@ -402,7 +406,18 @@ export class DualLedger {
         "merged state is the fold",
         `${actor.name}: ${line.messageId} saw ${saw}, and what took effect before it makes ${folded}`,
       );
+    if (states.some(({ kind }) => kind === "last")) this.#judgeLast(actor, line);
+    actor.since.clear();
     reset(states, actor.remembered);
+  }
+
+  /** Of what lanes wrote at about one instant any may be the latest; but it is one of theirs, or what was there before. */
+  #judgeLast(actor: ActorLedger, { messageId, saw }: DualLine): void {
+    const last = saw?.last;
+    const known = last === actor.last || actor.since.has(String(last));
+    if (!known || (last === undefined && actor.since.size > 0))
+      fail("merged state is the fold", `${actor.name}: ${messageId} saw ${last} as the latest, and before it was ${actor.last}`);
+    actor.last = last;
   }
 
   /** L4 (ledger.ts): a message without a sender, written by itself, is a copy of a record. */
