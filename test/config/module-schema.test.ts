@@ -22,7 +22,14 @@ test("docs/module.schema.json is what the code makes; if not, run: npm run schem
   expect(readFileSync(SCHEMA_PATH, "utf8")).toBe(schemaText());
 });
 
-test.each(["examples/flights/module.yaml", "bench/module.yaml"])("%s is accepted", (path) => {
+const MODULES = [
+  "examples/flights/module.yaml",
+  "examples/campaigns/module.yaml",
+  "examples/campaigns/module-fifo.yaml",
+  "bench/module.yaml",
+];
+
+test.each(MODULES)("%s is accepted", (path) => {
   expect(marks(readFileSync(join(__dirname, "../../..", path), "utf8"))).toEqual([]);
 });
 
