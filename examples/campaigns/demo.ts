@@ -213,7 +213,7 @@ function optionsOf(args: string[]): Options {
   const { values } = parseArgs({
     args,
     options: {
-      seconds: { type: "string", default: "45" },
+      seconds: { type: "string", default: "50" },
       seed: { type: "string", default: "1" },
       brokers: { type: "string" },
       name: { type: "string", default: "campaigns" },

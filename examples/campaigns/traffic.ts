@@ -31,7 +31,7 @@ const countries = ["AT", "BR", "DE", "FR", "IN", "JP", "KE", "US"];
 export const steadyPerSecond = 45;
 export const hotPerSecond = 45;
 const uploadEveryMs = 2_500;
-const purchasesPerShop = 3;
+const purchasesPerShop = 4;
 /** An upload takes so long to come in. */
 const uploadMs = 60;
 
@@ -53,7 +53,7 @@ export interface Arrival extends Happening {
 /** Whole seconds, so that phases are made of whole windows. */
 export function phasesOf(seconds: number): Phases {
   const share = (part: number) => 1_000 * Math.round(seconds * part);
-  return { warmMs: share(0.18), hotFromMs: share(0.3), hotToMs: share(0.6), endMs: 1_000 * seconds };
+  return { warmMs: share(0.22), hotFromMs: share(0.34), hotToMs: share(0.62), endMs: 1_000 * seconds };
 }
 
 /** In order of time. */
