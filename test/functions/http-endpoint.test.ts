@@ -575,7 +575,15 @@ describe("no reply", () => {
     const unused = await listen(net.createServer());
     await closing.pop()?.();
     const dispatch = (invocation: number) =>
-      ({ kind: "dispatch", invocation, endpoint: 0, replica: 0, functionName: "f", traceparent: undefined, body: Buffer.alloc(1) }) as const;
+      ({
+        kind: "dispatch",
+        invocation,
+        endpoint: 0,
+        replica: 0,
+        functionName: "f",
+        traceparent: undefined,
+        body: Buffer.alloc(1),
+      }) as const;
     const told: number[] = [];
     const done = new Promise<void>((resolve) => {
       const endpoints = openEndpoints(
