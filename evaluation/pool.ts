@@ -21,7 +21,7 @@ export async function performAll(
         told(++done, outcome);
       }
     } finally {
-      child.disconnect();
+      if (child.connected) child.disconnect();
     }
   };
   await Promise.all(Array.from({ length: Math.min(jobs, tasks.length) }, work));
@@ -30,7 +30,8 @@ export async function performAll(
 
 function ask(child: ChildProcess, task: Task): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const ended = () => reject(new Error("a process of the evaluation ended in the middle of a task"));
+    const ended = (code: number | null, signal: string | null) =>
+      reject(new Error(`a process of the evaluation ended in the middle of ${task.arm}, ${task.x}: ${signal ?? `code ${code}`}`));
     child.once("exit", ended);
     child.once("message", (answer: Answer) => {
       child.off("exit", ended);
