@@ -45,6 +45,7 @@ export async function readResults(stage: Stage, topic: string): Promise<Result[]
   for (const { partition, high } of await stage.admin.fetchTopicOffsets(topic))
     if (Number(high) > 0) ends.set(partition, Number(high));
   const results: Result[] = [];
+  const positions = new Map<number, number>();
   const groupId = `read-${topic}-${Date.now()}`;
   const consumer = stage.kafka.consumer({
     groupId,
@@ -69,7 +70,10 @@ export async function readResults(stage: Stage, topic: string): Promise<Result[]
       .run({
         autoCommit: false,
         eachBatch: async ({ batch }) => {
-          for (const { key, value, timestamp } of batch.messages) {
+          for (const { key, value, timestamp, offset } of batch.messages) {
+            // A consumer that had to join its group again begins at the beginning: what it has read is not there twice.
+            if (Number(offset) < (positions.get(batch.partition) ?? 0)) continue;
+            positions.set(batch.partition, Number(offset) + 1);
             results.push({ key: String(key), value: String(value), appendedMs: Number(timestamp) });
           }
         },
