@@ -120,7 +120,13 @@ export class Stage {
 
   /** One record per key, in order. */
   async preload(topic: string, keys: readonly string[], firstIndex = 0): Promise<void> {
-    const producer = this.kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner, allowAutoTopicCreation: false });
+    // Idempotent: a try that some partitions of a new topic refuse is repeated for all of them.
+    const producer = this.kafka.producer({
+      createPartitioner: Partitioners.DefaultPartitioner,
+      allowAutoTopicCreation: false,
+      idempotent: true,
+      maxInFlightRequests: 1,
+    });
     await producer.connect();
     for (let from = 0; from < keys.length; from += recordsPerSend) {
       const messages = keys
