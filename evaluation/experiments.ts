@@ -24,8 +24,6 @@ export const ARMS = {
   statefun: "FIFO, any, 10",
   ours: "Dirigo, 7",
   oursHome: "Dirigo, home, 7",
-  balanced: "balanced lanes, 7",
-  balancedHome: "balanced lanes, home, 7",
   fifo7: "FIFO, home, 7",
   any7: "FIFO, any, 7",
   edf7: "EDF, home, 7",
@@ -36,8 +34,6 @@ export const HEADLINE: Readonly<Record<string, Configuration>> = {
   [ARMS.statefun]: STATEFUN,
   [ARMS.ours]: OURS,
   [ARMS.oursHome]: { ...OURS, placement: "home" },
-  [ARMS.balanced]: { ...OURS, policy: "balanced" },
-  [ARMS.balancedHome]: { ...OURS, policy: "balanced", placement: "home" },
   [ARMS.fifo7]: { ...PAPER, replicas: 7 },
   [ARMS.any7]: { ...STATEFUN, replicas: 7 },
   [ARMS.edf7]: { ...PAPER, replicas: 7, policy: "edf" },
@@ -78,8 +74,10 @@ const ABLATIONS: Readonly<Record<string, Configuration>> = {
   "scaling only": { ...OURS, policy: "fifo" },
   "EDF, scaling": { ...OURS, policy: "edf" },
   neither: { ...OURS, policy: "fifo", scaling: "aligned" },
-  balanced: { ...OURS, policy: "balanced" },
-  "home: balanced": { ...OURS, policy: "balanced", placement: "home" },
+  "leases for what is late": { ...OURS, short: 1 },
+  "leases early": { ...OURS, short: 0 },
+  "home: leases for what is late": { ...OURS, short: 1, placement: "home" },
+  "home: leases early": { ...OURS, short: 0, placement: "home" },
   "home: full": { ...OURS, placement: "home" },
   "home: order only": { ...OURS, placement: "home", scaling: "aligned" },
   "home: scaling only": { ...OURS, placement: "home", policy: "fifo" },
@@ -137,11 +135,11 @@ export const HOT: Omit<HotActorOptions, "rate"> = { stateBytes: 16 * 1024, servi
 /** One slot does at most 100 messages of 10 ms in a second. */
 export const ONE_SLOT_RATE = 100;
 export const HOT_SLOTS = [1, 2, 4, 8, 16, 32] as const;
-export const HOT_ARMS = { dual: "dual mode", balanced: "dual mode, balanced lanes", exclusive: "exclusive" } as const;
+export const HOT_ARMS = { dual: "dual mode", late: "leases for what is late", exclusive: "exclusive" } as const;
 
 export function hotConfiguration(arm: string, slots: number): Configuration {
   const scaling = arm === HOT_ARMS.exclusive ? "exclusive" : "leased";
-  return { ...OURS, policy: arm === HOT_ARMS.balanced ? "balanced" : OURS.policy, replicas: slots, scaling, maxLessees: 64 };
+  return { ...OURS, ...(arm === HOT_ARMS.late ? { short: 1 } : {}), replicas: slots, scaling, maxLessees: 64 };
 }
 
 function oneHotActor({ seeds }: ExperimentOptions): Experiment {

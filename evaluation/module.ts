@@ -24,6 +24,8 @@ export interface Configuration {
   readonly maxLessees?: number;
   /** theta: share of the SLO kept in reserve by min-laxity. */
   readonly margin?: number;
+  /** Share of the SLO that messages may wait on a lane before another is opened; 1: only what would be late gets a lessee. */
+  readonly short?: number;
   /** Closing records are no critical messages though aggregates have lessees: wrong on purpose. */
   readonly unsynchronized?: boolean;
   readonly maxNumBatchRequests?: number;
@@ -40,11 +42,10 @@ export function marksCloses({ scaling, unsynchronized }: Configuration): boolean
   return scaling !== "exclusive" && unsynchronized !== true;
 }
 
-export type OwnPolicy = "balanced" | "spread";
+export type OwnPolicy = "spread";
 
 /** As compiled: a user's own policy is named by its path. */
 export const OWN_POLICIES: Readonly<Record<OwnPolicy, string>> = {
-  balanced: join(__dirname, "balanced-policy.js"),
   spread: join(__dirname, "spread-policy.js"),
 };
 
@@ -121,18 +122,17 @@ function applicationDocument(application: ApplicationLoad, configuration: Config
   const { name, sloMs, windowMs } = application;
   const slo = { latency: `${sloMs}ms`, from: "window-end", window: `${windowMs}ms` };
   const named = configuration.policy;
-  const policy = named === "balanced" || named === "spread" ? OWN_POLICIES[named] : named;
+  const policy = named === "spread" ? OWN_POLICIES[named] : named;
   const params = paramsOf(configuration);
   return { kind: "io.dirigo.v1/application", spec: { name, ingresses: [ingressOf(application)], slo, policy, params } };
 }
 
-function paramsOf({ policy, scaling, margin, maxLessees }: Configuration): Record<string, number | boolean> {
+function paramsOf({ policy, scaling, margin, short, maxLessees }: Configuration): Record<string, number | boolean> {
   switch (policy) {
     case "spread":
       return { lessees: maxLessees ?? 0 };
-    case "balanced":
     case "min-laxity":
-      return margin === undefined ? {} : { margin };
+      return { ...(margin === undefined ? {} : { margin }), ...(short === undefined ? {} : { short }) };
     default:
       // The others leave actors whole unless they are told.
       return scaling === "leased" ? { scaling: true } : {};

@@ -53,7 +53,7 @@ function outcomeOf(
 
 export const SIMULATED = ", simulated";
 export const FREE_ARM = "functions that take no time";
-const E2_ARMS = [ARMS.paper, ARMS.statefun, ARMS.ours, ARMS.balanced] as const;
+const E2_ARMS = [ARMS.paper, ARMS.statefun, ARMS.ours] as const;
 
 /** Runs alternate, so that a machine that changes its mood changes it for all. */
 async function headline(stage: Stage, { seeds, rates, seconds }: RealOptions): Promise<Omit<Results, "seeds">> {

@@ -28,13 +28,11 @@ function byRate(table: Table, arms: readonly string[], cell: (arm: string, rate:
 
 function headline(table: Table): Section {
   const arms = Object.values(ARMS);
-  const { paper, statefun, ours, oursHome, balanced, balancedHome } = ARMS;
+  const { paper, statefun, ours, oursHome } = ARMS;
   const against = [
     [ours, paper],
     [ours, statefun],
     [oursHome, paper],
-    [balanced, paper],
-    [balancedHome, paper],
   ] as const;
   const rates = table.xs();
   const differences = against.map(([one, other]) => [
@@ -60,7 +58,7 @@ function headline(table: Table): Section {
         const perHundred = (100 * mean("controlRecords")) / mean("records");
         return `${shownNumber(mean("provisionedSeconds"), 0)} / ${shownNumber(mean("usedSeconds"), 0)} / ${shownNumber(mean("busy"), 0)} % / ${shownNumber(perHundred, 0)}`;
       }),
-      leases: byRate(table, [ours, oursHome, balanced, balancedHome], (arm, rate) => {
+      leases: byRate(table, [ours, oursHome], (arm, rate) => {
         const mean = (value: string) => table.mean(arm, rate, value).mean;
         return `${shownNumber(mean("leases"), 0)} / ${shownNumber(mean("leaseSeconds"), 0)} s / ${shownNumber(mean("drainP50"))} / ${shownNumber(mean("consolidateP50"))} / ${shownNumber(mean("criticalP50"))}`;
       }),
@@ -111,13 +109,13 @@ function hotActor(table: Table): Section {
   const one = table.mean(HOT_ARMS.dual, 1, "rate").mean;
   const rows = slots.map((x) => {
     const dual = table.mean(HOT_ARMS.dual, x, "rate");
-    const balanced = table.mean(HOT_ARMS.balanced, x, "rate");
+    const late = table.mean(HOT_ARMS.late, x, "rate");
     return [
       String(x),
       shownEstimate(dual, 0),
       shownNumber(dual.mean / one / x, 2),
-      shownEstimate(balanced, 0),
-      shownNumber(balanced.mean / one / x, 2),
+      shownEstimate(late, 0),
+      shownNumber(late.mean / one / x, 2),
       shownEstimate(table.mean(HOT_ARMS.exclusive, x, "rate"), 0),
       shownNumber(table.mean(HOT_ARMS.dual, x, "lesseesMean").mean),
     ];
@@ -129,7 +127,7 @@ function hotActor(table: Table): Section {
           "slots",
           "dual, records/s",
           "of linear",
-          "balanced, records/s",
+          "leases for what is late, records/s",
           "of linear",
           "exclusive, records/s",
           "lessees at a barrier",

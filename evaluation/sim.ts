@@ -3,7 +3,6 @@ import type { EngineOptions } from "../src/config/specification";
 import type { PolicyModules } from "../src/router/applications";
 import type { Policy } from "../src/router/policy/policy";
 import { edf } from "../src/router/policy/ranks";
-import balanced from "./balanced-policy";
 import { ControlWatch } from "./control-watch";
 import { functionsOf, Meter, type Output } from "./functions";
 import type { Load } from "./load";
@@ -87,10 +86,7 @@ function incomingOf(records: readonly IngressRecord[]): Incoming[] {
 }
 
 /** As the product loads them: hooks that a policy leaves out order by deadline. */
-const OWN: PolicyModules = new Map([
-  [OWN_POLICIES.balanced, (): Policy => ({ ...edf(), ...balanced() })],
-  [OWN_POLICIES.spread, (): Policy => ({ ...edf(), ...spread() })],
-]);
+const OWN: PolicyModules = new Map([[OWN_POLICIES.spread, (): Policy => ({ ...edf(), ...spread() })]]);
 
 /** The product's defaults, with bounds that no load of these comes near: who is overloaded is late, and the producers do not wait. */
 const OPTIONS: EngineOptions = {

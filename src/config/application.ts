@@ -14,11 +14,11 @@ type ParamName = (typeof SHAPES.applicationParams.names)[number];
 
 /** The policies that come with Dirigo, and the params each has. */
 export const POLICY_PARAMS: Readonly<Record<PolicyName, readonly ParamName[]>> = {
-  fifo: ["scaling", "range", "hysteresis"],
-  edf: ["scaling", "range", "hysteresis"],
-  "min-laxity": ["margin", "scaling", "range", "hysteresis"],
-  priority: ["priority", "scaling", "range", "hysteresis"],
-  token: ["rate", "interval", "scaling", "range", "hysteresis"],
+  fifo: ["scaling", "range", "hysteresis", "short"],
+  edf: ["scaling", "range", "hysteresis", "short"],
+  "min-laxity": ["margin", "scaling", "range", "hysteresis", "short"],
+  priority: ["priority", "scaling", "range", "hysteresis", "short"],
+  token: ["rate", "interval", "scaling", "range", "hysteresis", "short"],
 };
 const POLICIES = Object.keys(POLICY_PARAMS) as PolicyName[];
 const POLICY_EXPECTED = `${POLICIES.join(", ")}, or the path of a .js, .mjs or .cjs file`;
@@ -34,6 +34,8 @@ const TOKEN_INTERVAL_MS = 1_000;
 const RANGE = 2;
 const RANGE_MAX = 1_000;
 const HYSTERESIS_MS = 5;
+/** Share of the SLO that a message may wait on a lane before another is opened (docs/scheduling.md). */
+const SHORT = 0.05;
 /** A priority is compared, never counted with: any 32-bit number will do. */
 const PRIORITY_MAX = 2_147_483_647;
 const RATE_EXPECTED = "a number of messages per interval, above 0";
@@ -171,6 +173,7 @@ function readParams(place: Place, policy: ApplicationSpecification["policy"]): A
     scaling: (take("scaling")?.choice(["true", "false"], true) ?? String(policy === "min-laxity")) === "true",
     range: take("range")?.whole({ min: 1, max: RANGE_MAX }) ?? RANGE,
     hysteresisMs: take("hysteresis")?.durationMs({ min: 0 }) ?? HYSTERESIS_MS,
+    short: take("short")?.number(isShare, "a share of the SLO", "a number from 0 to 1") ?? SHORT,
   };
   switch (policy) {
     case "fifo":
@@ -192,6 +195,10 @@ function readParams(place: Place, policy: ApplicationSpecification["policy"]): A
 }
 
 const MISSING_RATE = { expected: `${RATE_EXPECTED}, because the policy is token` };
+
+function isShare(value: number): boolean {
+  return value >= 0 && value <= 1;
+}
 
 function isMargin(value: number): boolean {
   return value >= 0 && value <= MARGIN_MAX;

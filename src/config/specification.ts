@@ -162,7 +162,7 @@ export interface ApplicationSpecification {
   /** Share of slot time between policies. > 0, default 1. */
   readonly weight: number;
   /**
-   * Complete for the policies of Dirigo: all have { scaling, range, hysteresisMs } (router/policy/reject.ts), `min-laxity` has { margin } besides,
+   * Complete for the policies of Dirigo: all have { scaling, range, hysteresisMs, short } (router/policy/reject.ts), `min-laxity` has { margin } besides,
    * `priority` { priority }, `token` { rate, intervalMs }. As written for a user's own.
    */
   readonly params: Readonly<Record<string, unknown>>;

@@ -93,7 +93,16 @@ export const SHAPES = {
   application: shape(APPLICATION, "", ["name", "ingresses", "slo", "policy", "weight", "params"]),
   applicationSlo: shape(APPLICATION, "slo.", ["latency", "percentile", "from", "window"]),
   /** Of the policies that come with Dirigo; a policy of the user's own has what params it likes. */
-  applicationParams: shape(APPLICATION, "params.", ["margin", "priority", "rate", "interval", "scaling", "range", "hysteresis"]),
+  applicationParams: shape(APPLICATION, "params.", [
+    "margin",
+    "priority",
+    "rate",
+    "interval",
+    "scaling",
+    "range",
+    "hysteresis",
+    "short",
+  ]),
   function: shape(FUNCTION, "", ["functions", "mode", "maxLessees", "upstreams", "critical", "series", "states"]),
   functionUpstream: shape(FUNCTION, "upstreams[].", ["ingress", "partitions", "function", "count", "ids"]),
   functionSeries: shape(FUNCTION, "series.", ["name", "json", "protobuf"]),

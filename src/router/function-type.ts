@@ -17,6 +17,11 @@ export class FunctionType {
   costMs = 0;
   /** The same of a critical message. */
   criticalCostMs = 0;
+  /** How many messages a request has and how long it takes, ms: means like costMs, and how they vary together. */
+  #messages = 0;
+  #serviceMs = 0;
+  #variance = 0;
+  #covariance = 0;
 
   constructor(
     readonly namespace: string,
@@ -36,8 +41,29 @@ export class FunctionType {
     this.pathMs = longest(this, new Set([this]), { left: STEPS_MAX });
   }
 
-  observeCost(costMs: number): void {
-    this.costMs = mean(this.costMs, costMs);
+  /** A request with so many messages took so long. */
+  observeCost(serviceMs: number, messages: number): void {
+    this.costMs = mean(this.costMs, serviceMs / messages);
+    const more = messages - this.#messages;
+    this.#messages = mean(this.#messages, messages);
+    this.#serviceMs = mean(this.#serviceMs, serviceMs);
+    this.#variance += ALPHA * (more * (messages - this.#messages) - this.#variance);
+    this.#covariance += ALPHA * (more * (serviceMs - this.#serviceMs) - this.#covariance);
+  }
+
+  /**
+   * How many messages add this much time to a request, at least one: what a request takes whatever is in it, the way to the function above all, does not
+   * count. What a message adds is the slope of time over messages (least squares, recent requests weigh more). It is not followed further than to twice
+   * what is usual; and while requests are all alike, so that there is no slope, it is what the mean cost allows and one to try.
+   */
+  countWithin(addedMs: number): number {
+    if (this.costMs === 0) return COUNT_FIRST;
+    if (this.#variance <= Math.min(ALIKE, 0.1 * ALIKE * this.#messages)) {
+      return Math.max(1, Math.floor(addedMs / this.costMs)) + 1;
+    }
+    const most = Math.ceil(2 * this.#messages);
+    const slopeMs = this.#covariance / this.#variance;
+    return slopeMs * most <= addedMs ? most : Math.max(1, Math.floor(addedMs / slopeMs));
   }
 
   observeCriticalCost(costMs: number): void {
@@ -45,9 +71,15 @@ export class FunctionType {
   }
 }
 
-/** alpha 0.1: SCHEDULING.md 3.5 `costAlpha`. */
+/** SCHEDULING.md 3.5 `costAlpha`. */
+const ALPHA = 0.1;
+/** Requests whose sizes have a smaller variance tell nothing of what a message adds; where ten messages are many, a tenth of it is enough. */
+const ALIKE = 0.5;
+/** Messages of a request before their cost is known. */
+const COUNT_FIRST = 8;
+
 function mean(before: number, value: number): number {
-  return before === 0 ? value : before + 0.1 * (value - before);
+  return before === 0 ? value : before + ALPHA * (value - before);
 }
 
 /** Deeper than any application's graph. */

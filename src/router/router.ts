@@ -30,13 +30,12 @@ export type { FunctionType } from "./function-type";
 export type { Load } from "./load";
 export type { LaneOwner, Mailbox } from "./mailbox";
 export type { ActorView, BarrierMoment, LaneView } from "./policy/policy";
+export { openingMs, shortWaitMs } from "./policy/reject";
 export type { Shares } from "./shares";
 export type { Worker } from "./worker";
 
-/** Where messages are ordered by deadline, a batch holds its slot for about this long at most: what is more urgent must not wait for it. */
+/** Where messages are ordered by deadline, those of a batch hold its slot for about this long at most: what is more urgent must not wait for it. */
 const RANKED_BATCH_MS = 10;
-/** Before its cost is known. */
-const RANKED_BATCH_FIRST = 8;
 /** A batch counts for this much at least: a share whose cost is not known yet, or too short to measure, must not look idle. */
 const CHARGE_MIN_MS = 0.1;
 const QUEUE: AdmitDecision = { do: "queue" };
@@ -255,7 +254,7 @@ export class Router {
 
   #countMax({ share, type }: Mailbox): number {
     if (!share?.queue.lift) return Number.POSITIVE_INFINITY;
-    return type.costMs === 0 ? RANKED_BATCH_FIRST : Math.max(1, Math.floor(RANKED_BATCH_MS / type.costMs));
+    return type.countWithin(RANKED_BATCH_MS);
   }
 
   /** Where it waited until now: behind its key until the mailbox was ready, for a slot since. */
@@ -305,7 +304,7 @@ export class Router {
   finished(mailbox: Mailbox, batch: readonly Message[], serviceMs: number, now: number): void {
     const { type, owner } = mailbox;
     const { mark } = batch[0] as Message;
-    if (!mark?.critical) type.observeCost(serviceMs / batch.length);
+    if (!mark?.critical) type.observeCost(serviceMs, batch.length);
     else if (!mark.merge) type.observeCriticalCost(serviceMs / batch.length);
     type.measures.latencyMs.observe(serviceMs);
     this.#ended(mailbox, batch, true, serviceMs, now);

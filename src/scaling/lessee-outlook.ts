@@ -2,7 +2,16 @@
 
 import type { Message } from "../model/message";
 import type { LesseeOutlook, LesseeVerdict } from "../observe/actor-status";
-import type { Application, Endpoint, FunctionType, Load, Mailbox, Router } from "../router/router";
+import {
+  type Application,
+  type Endpoint,
+  type FunctionType,
+  type Load,
+  type Mailbox,
+  openingMs,
+  type Router,
+  shortWaitMs,
+} from "../router/router";
 import type { DualActor } from "./dual-actor";
 import { type Closed, closed, standingClosed } from "./gate";
 
@@ -34,10 +43,11 @@ function unneeded(actor: DualActor, message: Message, router: Router, now: numbe
     return outlook("policy", `its policy, ${policyName(application)}, does not split actors (params.scaling)`);
   }
   const withinMs = startWithinMs(message, application, now);
-  const waitMs = Math.min(...actor.lanes.map((lane) => waitOf(lane, router, now)));
-  if (waitMs > withinMs) return undefined;
-  const text = `a message that came now would wait ${tenths(waitMs)} ms on the lanes that are open, and has ${tenths(withinMs)} ms to start`;
-  return outlook("in-time", text, { waitMs, withinMs });
+  const waitMs = shortestMs(actor, router, now);
+  const shortMs = application.own ? withinMs : shortWaitMs(numberOf(application, "short") * application.sloMs, message.costMs);
+  if (waitMs > Math.min(withinMs, shortMs)) return undefined;
+  const text = `a message that came now would wait ${tenths(waitMs)} ms on the shortest lane, needs no other up to ${tenths(shortMs)} ms, and has ${tenths(withinMs)} ms to start`;
+  return outlook("in-time", text, { waitMs, shortMs, withinMs });
 }
 
 function barred(actor: DualActor, message: Message, router: Router, now: number): LesseeOutlook | undefined {
@@ -56,20 +66,20 @@ function placed(actor: DualActor, message: Message, router: Router, now: number)
     return outlook("no-slot", text, { lanes: lanes.length, slots: endpoint.slots });
   }
   const application = router.applications.at(message.application);
-  const waitMs = waitOf(lessor, router, now);
+  const waitMs = shortestMs(actor, router, now);
   const bestMs = Math.min(...places);
   const withinMs = startWithinMs(message, application, now);
-  const { hysteresisMs } = application.specification?.params ?? {};
-  const clearlyMs = typeof hysteresisMs === "number" ? hysteresisMs : 0;
+  const clearlyMs = numberOf(application, "hysteresisMs") + openingMs(message.costMs);
   const numbers = { waitMs, bestMs, withinMs };
-  if (!application.own && bestMs > withinMs && bestMs + clearlyMs >= waitMs) {
+  const saves = bestMs <= withinMs && waitMs > withinMs;
+  if (!application.own && !saves && bestMs + clearlyMs >= waitMs) {
     const why = bestMs > 0 ? "no slot is free" : "nothing would be won";
-    const text = `${why}: a new lessee would wait ${tenths(bestMs)} ms, the lessor ${tenths(waitMs)} ms, and the message has ${tenths(withinMs)} ms to start`;
+    const text = `${why}: a message would wait ${tenths(bestMs)} ms with a new lessee, ${tenths(waitMs)} ms on the shortest lane, and has ${tenths(withinMs)} ms to start`;
     return outlook("no-gain", text, numbers);
   }
   const text = application.own
     ? `its policy, ${policyName(application)}, may open one`
-    : `the next message that would be late gets one: it would wait ${tenths(bestMs)} ms there, and ${tenths(waitMs)} ms with the lessor`;
+    : `the next message gets one: it would wait ${tenths(bestMs)} ms there, and ${tenths(waitMs)} ms on the shortest lane`;
   return outlook("open", text, numbers);
 }
 
@@ -87,6 +97,15 @@ function startWithinMs({ deadlineMs, costMs, pathMs }: Message, { marginMs }: Ap
 
 function waitOf(lane: Mailbox, router: Router, now: number): number {
   return Math.max(lane.waitMs(now), router.queueOf(lane).load?.waitMs(now) ?? 0);
+}
+
+function shortestMs({ lanes }: DualActor, router: Router, now: number): number {
+  return Math.min(...lanes.map((lane) => waitOf(lane, router, now)));
+}
+
+function numberOf({ specification }: Application, param: string): number {
+  const value = specification?.params[param];
+  return typeof value === "number" ? value : 0;
 }
 
 function policyName({ specification }: Application): string {

@@ -26,7 +26,7 @@ describe("application", () => {
       slo: undefined,
       policy: "fifo",
       weight: 1,
-      params: { scaling: false, range: 2, hysteresisMs: 5 },
+      params: { scaling: false, range: 2, hysteresisMs: 5, short: 0.05 },
     });
   });
 
@@ -34,7 +34,7 @@ describe("application", () => {
     expect(application(and(APPLICATION, "slo: {latency: 200ms}"))).toMatchObject({
       slo: { latencyMs: 200, percentile: 99, from: "arrival", windowMs: 0 },
       policy: "min-laxity",
-      params: { scaling: true, range: 2, hysteresisMs: 5, margin: 0.3 },
+      params: { scaling: true, range: 2, hysteresisMs: 5, short: 0.05, margin: 0.3 },
     });
   });
 
@@ -52,7 +52,7 @@ describe("application", () => {
       slo: { latencyMs: 1_000, percentile: 99.9, from: "window-end", windowMs: 2_000 },
       policy: "min-laxity",
       weight: 2.5,
-      params: { scaling: true, range: 2, hysteresisMs: 5, margin: 0 },
+      params: { scaling: true, range: 2, hysteresisMs: 5, short: 0.05, margin: 0 },
     });
   });
 
@@ -67,7 +67,11 @@ describe("application", () => {
     ["policy: min-laxity", "min-laxity", { margin: 0.3 }],
     ["policy: min-laxity\n  params: {margin: 0.9}", "min-laxity", { margin: 0.9 }],
     ["policy: priority", "priority", { priority: 0 }],
-    ["policy: fifo\n  params: {scaling: true, range: 3, hysteresis: 0}", "fifo", { scaling: true, range: 3, hysteresisMs: 0 }],
+    [
+      "policy: fifo\n  params: {scaling: true, range: 3, hysteresis: 0}",
+      "fifo",
+      { scaling: true, range: 3, hysteresisMs: 0, short: 0.05 },
+    ],
     ["policy: min-laxity\n  params: {scaling: false}", "min-laxity", { scaling: false, margin: 0.3 }],
     ["policy: priority\n  params: {priority: -3}", "priority", { priority: -3 }],
     ["policy: token\n  params: {rate: 0.5}", "token", { rate: 0.5, intervalMs: 1_000 }],
@@ -75,7 +79,7 @@ describe("application", () => {
     ["policy: ${POLICY}\n  params: {rate: '${RATE:-7}'}", "token", { rate: 7, intervalMs: 1_000 }],
   ])("%s", (text, policy, params) => {
     expect(application(and(APPLICATION, text), { POLICY: "token" })).toMatchObject({ policy, params });
-    const common = ["scaling", "range", "hysteresisMs"];
+    const common = ["scaling", "range", "hysteresisMs", "short"];
     const own = Object.keys(params).filter((name) => !common.includes(name));
     expect(Object.keys(application(and(APPLICATION, text), { POLICY: "token" }).params)).toEqual([...common, ...own]);
   });
@@ -248,13 +252,13 @@ describe("is refused:", () => {
       "a misspelt param",
       and(APPLICATION, "slo: {latency: 1s}", "params: {margn: 0.5}"),
       [
-        'module.yaml:21: document 3, spec.params.margn: is no param of the policy min-laxity; expected margin, scaling, range, hysteresis; did you mean "margin"?',
+        'module.yaml:21: document 3, spec.params.margn: is no param of the policy min-laxity; expected margin, scaling, range, hysteresis, short; did you mean "margin"?',
       ],
     ],
     [
       "a param where there are none",
       and(APPLICATION, "params: {speed: 1}"),
-      [`${MORE}.params.speed: is no param of the policy fifo; expected scaling, range, hysteresis`],
+      [`${MORE}.params.speed: is no param of the policy fifo; expected scaling, range, hysteresis, short`],
     ],
     ["params that are no map", and(APPLICATION, "params: [margin]"), [`${MORE}.params: is not a map; expected a map of params`]],
   ])("%s", (_what, text, told) => {

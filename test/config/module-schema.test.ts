@@ -110,7 +110,7 @@ const FULL_APPLICATION = and(
   "slo: {latency: 200ms, percentile: 99.9, from: window-end, window: 1s}",
   "policy: token",
   "weight: 0.5",
-  "params: {rate: 10, interval: 1s, scaling: true, range: 3, hysteresis: 1ms}",
+  "params: {rate: 10, interval: 1s, scaling: true, range: 3, hysteresis: 1ms, short: 0.1}",
 );
 const PRIORITY = APPLICATION.replace("fraud", "reports").replace("shop/orders", "shop/again");
 const AGAIN = INGRESS.replace("shop/orders", "shop/again").replace("topic: orders", "topic: again");

@@ -187,6 +187,7 @@ const PARAMS = options("applicationParams", {
   scaling: YES_OR_NO,
   range: whole(),
   hysteresis: DURATION,
+  short: number({ minimum: 0, maximum: 1 }),
 });
 
 const POLICY_FILE = `[./\\\\].*\\.[cm]?js$|^[^./\\\\]+\\.[cm]?js$`;

@@ -28,12 +28,82 @@ describe("FunctionType", () => {
   it("estimates its cost as a weighted mean that starts at the first observation", () => {
     const type = aType();
     expect(type.costMs).toBe(0);
-    type.observeCost(10);
+    type.observeCost(10, 1);
     expect(type.costMs).toBe(10);
-    type.observeCost(20);
+    type.observeCost(40, 2);
     expect(type.costMs).toBeCloseTo(11);
-    for (let i = 0; i < 200; i++) type.observeCost(3);
+    for (let i = 0; i < 200; i++) type.observeCost(3, 1);
     expect(type.costMs).toBeCloseTo(3);
+  });
+});
+
+describe("how many messages a request may have", () => {
+  function after(
+    requests: number,
+    timeOf: (messages: number) => number,
+    messages: (type: FunctionType, at: number) => number,
+  ): FunctionType {
+    const type = aType();
+    for (let i = 0; i < requests; i++) {
+      const count = messages(type, i);
+      type.observeCost(timeOf(count), count);
+    }
+    return type;
+  }
+
+  it("is one where a message takes as long as there is, and two are tried now and then", () => {
+    const type = aType();
+    type.observeCost(12.5, 1);
+    let two = 0;
+    for (let i = 0; i < 300; i++) {
+      const count = type.countWithin(10);
+      expect(count).toBeLessThanOrEqual(2);
+      if (count === 2) two++;
+      type.observeCost(0.5 + 12 * count, count);
+    }
+    expect(two).toBeGreaterThan(0);
+    expect(two).toBeLessThan(30);
+  });
+
+  it("counts what the messages add, not the way to the function", () => {
+    const far = after(
+      400,
+      (n) => 50 + n,
+      (each) => each.countWithin(10),
+    );
+    const counts = Array.from({ length: 100 }, () => {
+      const count = far.countWithin(10);
+      far.observeCost(50 + count, count);
+      return count;
+    });
+    const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length;
+    expect(mean).toBeGreaterThanOrEqual(9); // Of requests that are all alike nothing is learnt: there is one of another size now and then.
+    expect(Math.max(...counts)).toBeLessThanOrEqual(12);
+  });
+
+  it("grows step by step while more of them cost nothing", () => {
+    const type = after(
+      1,
+      () => 5,
+      () => 1,
+    );
+    expect(type.countWithin(10)).toBe(3);
+    const free = after(
+      100,
+      () => 5,
+      (each) => each.countWithin(10),
+    );
+    expect(free.countWithin(10)).toBeGreaterThan(100);
+  });
+
+  it("is what the mean cost allows, and one to try, while requests are all alike", () => {
+    expect(
+      after(
+        50,
+        () => 4,
+        () => 4,
+      ).countWithin(10),
+    ).toBe(11);
   });
 });
 

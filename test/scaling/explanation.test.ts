@@ -31,7 +31,7 @@ class World {
           applicationSpecification({
             policy: "min-laxity",
             slo: { latencyMs: 100, percentile: 99, from: "arrival", windowMs: 0 },
-            params: { scaling: true, range: 2, hysteresisMs: 5, margin: 0.3 },
+            params: { scaling: true, range: 2, hysteresisMs: 5, short: 1, margin: 0.3 },
             ...application,
           }),
         ],
@@ -300,7 +300,7 @@ describe("why an actor has no lessee, or no more", () => {
   });
 
   test("policy: it does not split actors", () => {
-    const world = new World({ application: { params: { scaling: false, range: 2, hysteresisMs: 5, margin: 0.3 } } });
+    const world = new World({ application: { params: { scaling: false, range: 2, hysteresisMs: 5, short: 1, margin: 0.3 } } });
     expect(world.warm().flood().lessees).toEqual({
       verdict: "policy",
       text: "its policy, min-laxity, does not split actors (params.scaling)",

@@ -37,7 +37,7 @@ export function fifo(): Policy {
     init: (environment) => reject.init(environment),
     createQueue: () => new FifoQueue(),
     prepareSend: () => ({ do: "send" }),
-    admit: (_message, _now, actor) => reject.admit(actor),
+    admit: (message, _now, actor) => reject.admit(message, actor),
     next: (queue, now) => queue.pop(now),
     preApply() {},
     postApply() {},

@@ -26,7 +26,7 @@ export function ranked(
     prepareSend: () => ({ do: "send" }),
     admit(message, now, actor) {
       message.rank = rankOf(message, now);
-      return reject.admit(actor);
+      return reject.admit(message, actor);
     },
     next: (queue, now) => queue.pop(now),
     preApply() {},
