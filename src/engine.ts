@@ -95,7 +95,7 @@ export class Engine {
       case "input_location_failed":
         return this.#life.unlocated(now, event.input, event.reason, effects);
       case "input_exhausted":
-        return this.#life.exhausted(now, event.input, event.offset);
+        return this.#life.exhausted(now, event);
       case "input_displaced":
         return this.#life.displaced(event.input, event.offset, effects);
       case "assignment_changed":
@@ -171,8 +171,17 @@ export class Engine {
   }
 
   #run(now: number, effects: Effects): void {
-    const objection = this.#life.run(this.#desired.inputs, now, effects);
+    const objection = this.#takeUp(now, effects);
     if (objection) this.#stop(1, `what was restored cannot be taken up: ${objection}`, effects);
+  }
+
+  #takeUp(now: number, effects: Effects): string | undefined {
+    try {
+      return this.#life.run(this.#desired.inputs, now, effects);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      return error.message;
+    }
   }
 
   /** Records that this version cannot read end the process: going on without them would forget what they say. */

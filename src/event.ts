@@ -75,8 +75,11 @@ export type Event =
       readonly records: readonly InputRecord[];
       readonly nextOffset: number;
     }
-  /** Asked again, its broker had nothing behind this position: not even what a transaction still holds back. Told of inputs that make or count barriers. */
-  | { readonly kind: "input_exhausted"; readonly input: number; readonly offset: number }
+  /**
+   * Asked again, its broker had nothing behind this position: not even what a transaction still holds back. Told of inputs that make or count barriers.
+   * True of the instant `askedMs`, by the wall clock: on a busy machine answers are read late, and something may have come since.
+   */
+  | { readonly kind: "input_exhausted"; readonly input: number; readonly offset: number; readonly askedMs: number }
   // ── functions ──────────────────────────────────────────────────────────────────────────────────────────────────
   /** An HTTP answer, whatever its status. */
   | {

@@ -234,10 +234,10 @@ export class Life {
     this.intake.bound(input, effects);
   }
 
-  exhausted(now: number, index: number, offset: number): void {
+  exhausted(now: number, { input: index, offset, askedMs }: Extract<Event, { kind: "input_exhausted" }>): void {
     const input = this.intake.inputs.get(index);
     if (!input || this.phase !== "running") this.#book.staleEvents++;
-    else this.#windows.exhausted(input, offset, now);
+    else this.#windows.exhausted(input, offset, askedMs, now);
   }
 
   located(index: number, offset: number, effects: Effects): void {

@@ -139,7 +139,7 @@ class Clicks {
 
   exhaust(at: number): void {
     if (this.#position(at) < this.#log(at).length) return;
-    this.driver.apply({ kind: "input_exhausted", input: this.#input(at), offset: this.#position(at) });
+    this.driver.apply({ kind: "input_exhausted", input: this.#input(at), offset: this.#position(at), askedMs: this.driver.now });
   }
 
   serve(choice: number, fails = false): void {

@@ -57,7 +57,7 @@ const events: { readonly [Kind in EventKind]: Extract<Event, { kind: Kind }> } =
   input_located: { kind: "input_located", input: 99, offset: 0 },
   input_location_failed: { kind: "input_location_failed", input: 99, reason: "r" },
   input_displaced: { kind: "input_displaced", input: 99, offset: 0 },
-  input_exhausted: { kind: "input_exhausted", input: 99, offset: 0 },
+  input_exhausted: { kind: "input_exhausted", input: 99, offset: 0, askedMs: 0 },
   records_received: { kind: "records_received", input: 99, records: [], nextOffset: 5 },
   invocation_replied: {
     kind: "invocation_replied",
@@ -987,6 +987,17 @@ describe("ownership", () => {
     without.commitAll();
     const again = without.restarted({ module: {} });
     expect(again.inFlight.map(({ id, texts }) => [id, texts])).toEqual([["b", ["kept"]]]);
+  });
+
+  test.each([
+    ["m\x007", "what was restored cannot be taken up: waiting message 7: "],
+    ["i\0ex/fn\0a", 'shard 0 cannot be restored: record "i\\u0000ex/fn\\u0000a": '],
+  ])("stops with a clear reason at a record that is cut off, and gives nothing up for it: %j", (text, reason) => {
+    const driver = new EngineDriver();
+    driver.broker.state.set(0, new Map([[text, { key: Buffer.from(text), value: Uint8Array.of(0x12, 0x80) }]]));
+    driver.assign([0], [{ source: 0, partition: 0 }]);
+    expect(driver.stopped).toMatchObject({ code: 1, reason: expect.stringContaining(reason) });
+    expect([driver.count("dispatch"), driver.count("commit_unit")]).toEqual([0, 0]);
   });
 
   it("is shown, with inputs and endpoints", () => {

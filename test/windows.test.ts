@@ -22,8 +22,8 @@ function receive(driver: EngineDriver, partition: number, offset: number, timest
   driver.apply({ kind: "records_received", input: inputOf(driver, partition), records, nextOffset: offset + 1 });
 }
 
-function exhaust(driver: EngineDriver, partition: number, offset: number): void {
-  driver.apply({ kind: "input_exhausted", input: inputOf(driver, partition), offset });
+function exhaust(driver: EngineDriver, partition: number, offset: number, askedMs = driver.now): void {
+  driver.apply({ kind: "input_exhausted", input: inputOf(driver, partition), offset, askedMs });
 }
 
 /** What the waiting records run after. */

@@ -26,8 +26,8 @@ export interface ReaderOptions extends TopicPartition {
   readonly heldMs?: number;
   /** Answered for this position, first in the request, and there is nothing before the last stable offset. */
   nothingBefore?(lastStableOffset: number): void;
-  /** Answered for this position: the partition ends there. */
-  nothingBehind?(offset: number): void;
+  /** Answered for this position: the partition ended there when it was asked, at `sentMs` by the wall clock, or later. */
+  nothingBehind?(offset: number, sentMs: number): void;
 }
 
 export class Reader {
@@ -250,6 +250,7 @@ export class Fetcher {
       offset: nextOffset,
       bytesMax: options.bytesMax,
     }));
+    const sentMs = Date.now();
     const answers = await broker.connectionPool.send(fetchRequest(positions, this.#limitsNow()));
     this.lastAnswerMs = Date.now();
     const index = new Map(answers.map((answer) => [`${answer.partition} ${answer.topic}`, answer]));
@@ -260,7 +261,7 @@ export class Fetcher {
       // R1: somebody may have stopped it meanwhile; a stopped reader is never started again.
       if (answer === undefined || reader.stopped) continue;
       if (answer.errorCode !== 0) this.#refused(reader, answer.errorCode);
-      else this.#answered(reader, answer, i === 0);
+      else this.#answered(reader, answer, i === 0, sentMs);
       if (performance.now() - startedMs > turnMs) {
         await new Promise<void>((resolve) => setImmediate(resolve));
         startedMs = performance.now();
@@ -273,14 +274,14 @@ export class Fetcher {
     return flowing && this.limits.waitMs > flowingWaitMs ? { ...this.limits, waitMs: flowingWaitMs } : this.limits;
   }
 
-  #answered(reader: Reader, answer: FetchedPartition, first: boolean): void {
+  #answered(reader: Reader, answer: FetchedPartition, first: boolean, sentMs: number): void {
     const rest = answer.from(reader.nextOffset);
     const slice = this.#decode(reader, rest);
     if (slice === undefined) {
       if (reader.busy) return; // It could not be read.
       if (!this.limits.readUncommitted && answer.highWatermark > reader.nextOffset) this.#tellHeld(reader, answer);
       if (first && answer.lastStableOffset > reader.nextOffset) reader.options.nothingBefore?.(answer.lastStableOffset);
-      if (answer.highWatermark <= reader.nextOffset) reader.options.nothingBehind?.(reader.nextOffset);
+      if (answer.highWatermark <= reader.nextOffset) reader.options.nothingBehind?.(reader.nextOffset, sentMs);
       return;
     }
     this.#flowingMs = this.lastAnswerMs;

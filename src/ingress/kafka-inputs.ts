@@ -98,13 +98,13 @@ export class KafkaInputs {
     this.#inputs.set(input, { ...position, source: specification, fetcher, reader });
   }
 
-  #exhausted(input: number): (offset: number) => void {
+  #exhausted(input: number): (offset: number, sentMs: number) => void {
     let toldMs = 0;
-    return (offset) => {
+    return (offset, askedMs) => {
       const now = Date.now();
       if (this.#closed || Math.abs(now - toldMs) < exhaustedAgainMs) return;
       toldMs = now;
-      this.emit({ kind: "input_exhausted", input, offset });
+      this.emit({ kind: "input_exhausted", input, offset, askedMs });
     };
   }
 

@@ -3,8 +3,8 @@
  * and which ends all partitions have passed. Windows are numbered by the clock: window k is [k * every, (k + 1) * every), and barrier k is its
  * beginning, the end of the window before.
  *
- *   passed   of a partition: the largest barrier that lies `lateness` or more before the largest time it has shown; or the router's clock, once
- *            it is known to hold nothing more and has been quiet for `idle`. With `time: arrival` the clock alone, for all partitions.
+ *   passed   of a partition: the largest barrier that lies `lateness` or more before the largest time it has shown; or before the instant at which
+ *            its broker was asked and had nothing more, once it has been quiet for `idle`. With `time: arrival` the clock alone, for all partitions.
  *   after    of a record: its window, or what its partition had passed when it came, if that is later. It runs after that barrier and
  *            before the next one.
  *   least    of the ingress: what all its partitions have passed. Barriers up to there may run.
@@ -88,13 +88,13 @@ export class Watermark {
     return Math.max(-1, Math.floor(timeMs / this.specification.everyMs));
   }
 
-  /** The partition holds nothing behind its position, as its broker says. True if it has passed a barrier by the clock. */
-  quiet(input: Input, now: number): boolean {
+  /** As of then, ms, the partition held nothing behind its position, as its broker says. True if it has passed a barrier by the clock. */
+  quiet(input: Input, askedMs: number): boolean {
     const { idleMs, latenessMs } = this.specification;
     if (this.byArrival) return false;
-    if (input.quietSinceMs < 0) input.quietSinceMs = now;
-    if (now - input.quietSinceMs < idleMs) return false;
-    return this.#pass(input, this.#windowOf(now - latenessMs));
+    if (input.quietSinceMs < 0) input.quietSinceMs = askedMs;
+    if (askedMs - input.quietSinceMs < idleMs) return false;
+    return this.#pass(input, this.#windowOf(askedMs - latenessMs));
   }
 
   /** By arrival: time has come further. Gives the inputs that have passed a barrier. */

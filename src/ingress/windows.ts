@@ -34,11 +34,11 @@ export class Windows {
     this.#tell(input, now);
   }
 
-  /** The log had nothing behind this position of an input. */
-  exhausted(input: Input, position: number, now: number): void {
+  /** The log had nothing behind this position of an input, as of `askedMs`. */
+  exhausted(input: Input, position: number, askedMs: number, now: number): void {
     if (!input.progress || position !== input.progress.next) return; // Records are on their way, or it goes on elsewhere.
     input.progress.atEnd();
-    if (input.source.watermark?.quiet(input, now)) this.onlookers.noted(input);
+    if (input.source.watermark?.quiet(input, Math.min(askedMs, now))) this.onlookers.noted(input);
     this.#tell(input, now);
   }
 

@@ -21,6 +21,9 @@ class FakeCluster {
   fetches = 0;
   refreshes = 0;
   lost = 0;
+  /** Answers wait for this. */
+  gate: Promise<void> | undefined;
+  gated = 0;
 
   link(): Link {
     return {
@@ -47,6 +50,10 @@ class FakeCluster {
     this.fetches++;
     const asked = positions((await request.encode()).buffer);
     await new Promise((resolve) => setTimeout(resolve, 2));
+    if (this.gate) {
+      this.gated++;
+      await this.gate;
+    }
     if (this.lost > 0) {
       this.lost--;
       throw Object.assign(new Error("connection lost"), { name: "KafkaJSConnectionClosedError" });
@@ -174,6 +181,31 @@ test("a partition that may not be read, or cannot be understood, does not stop t
   cluster.unreadable.clear();
   await waitFor(() => refused.seen.length === 10 && unreadable.seen.length === 10, "the others, once they may");
   expect(refused.seen).toEqual(upTo(10));
+});
+
+test("that there is nothing behind a position is told with the instant at which the broker was asked", async () => {
+  const told: { offset: number; sentMs: number }[] = [];
+  fetcher.read({
+    topic: "t",
+    partition: 0,
+    offset: 0,
+    bytesMax: 100,
+    deliver: () => {},
+    outOfRange: async () => 0,
+    nothingBehind: (offset, sentMs) => told.push({ offset, sentMs }),
+  });
+  await waitFor(() => told.length > 0, "the end");
+  let open = () => {};
+  cluster.gate = new Promise((resolve) => (open = resolve));
+  await waitFor(() => cluster.gated > 0, "an answer on its way");
+  const onItsWayMs = Date.now();
+  const before = told.length;
+  await waitFor(() => Date.now() > onItsWayMs, "time to pass");
+  cluster.gate = undefined;
+  open();
+  await waitFor(() => told.length > before, "the answer");
+  expect(told[before]?.offset).toBe(10);
+  expect(told[before]?.sentMs).toBeLessThanOrEqual(onItsWayMs);
 });
 
 test("R2, R3: paused, an answer on its way is held and given once on resume; stopped, nothing is given any more", async () => {

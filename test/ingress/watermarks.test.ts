@@ -81,9 +81,9 @@ class Ingress {
   /** The partition holds nothing more, and this much later still nothing. */
   quietFor(input: Input, ms: number): void {
     const position = input.progress?.next ?? -1;
-    this.windows.exhausted(input, position, this.now);
+    this.windows.exhausted(input, position, this.now, this.now);
     this.now += ms;
-    this.windows.exhausted(input, position, this.now);
+    this.windows.exhausted(input, position, this.now, this.now);
   }
 
   finish(input: Input, sequence: number): void {
@@ -211,6 +211,30 @@ describe("a partition with nothing more", () => {
     expect(ingress.read(idle, 103_000, 105_500)).toEqual([105, 105]);
   });
 
+  it("goes by when its broker was asked, not by when the answer is read: a record may have come in between", () => {
+    const ingress = new Ingress();
+    const idle = ingress.open(0);
+    ingress.quietFor(idle, 5_000);
+    expect(ingress.told).toEqual([104]);
+    const askedMs = ingress.now;
+    ingress.now += 3_000; // The router does not get to run.
+    ingress.windows.exhausted(idle, 0, askedMs, ingress.now);
+    expect(ingress.told).toEqual([104]);
+    expect(ingress.read(idle, 106_000)).toEqual([106]);
+  });
+
+  it("has not been quiet for longer than its broker was asked", () => {
+    const ingress = new Ingress();
+    const idle = ingress.open(0);
+    ingress.windows.exhausted(idle, 0, ingress.now - 1_000, ingress.now);
+    ingress.now += 4_500;
+    ingress.windows.exhausted(idle, 0, ingress.now - 501, ingress.now);
+    ingress.windows.exhausted(idle, 0, ingress.now - 501, ingress.now + 60_000);
+    expect(ingress.told).toEqual([]);
+    ingress.windows.exhausted(idle, 0, ingress.now - 500, ingress.now);
+    expect(ingress.told).toEqual([103]); // 104.0, less the lateness.
+  });
+
   it("is not quiet while records come", () => {
     const ingress = new Ingress();
     const idle = ingress.open(0);
@@ -225,9 +249,9 @@ describe("a partition with nothing more", () => {
   it("counts from when it is known to hold nothing: not while its records are on their way", () => {
     const ingress = new Ingress();
     const idle = ingress.open(0);
-    ingress.windows.exhausted(idle, 7, ingress.now);
+    ingress.windows.exhausted(idle, 7, ingress.now, ingress.now);
     ingress.now += 60_000;
-    ingress.windows.exhausted(idle, 7, ingress.now);
+    ingress.windows.exhausted(idle, 7, ingress.now, ingress.now);
     ingress.quietFor(idle, 0);
     expect(ingress.told).toEqual([]);
   });
@@ -245,7 +269,7 @@ describe("a partition with nothing more", () => {
     ingress.finish(input, 0);
     const again = new Ingress();
     const restored = again.open(0, ingress.mark(input));
-    again.windows.exhausted(restored, 1, again.now);
+    again.windows.exhausted(restored, 1, again.now, again.now);
     expect(again.told).toEqual([99]);
   });
 
@@ -257,7 +281,7 @@ describe("a partition with nothing more", () => {
     const restored = again.open(0, ingress.mark(input));
     again.read(restored, 97_300);
     expect(again.told).toEqual([98]); // What comes next belongs behind it.
-    again.windows.exhausted(restored, 1, again.now);
+    again.windows.exhausted(restored, 1, again.now, again.now);
     expect(again.told).toEqual([98, 99]);
     expect(again.read(restored, 100_300)).toEqual([100]);
   });

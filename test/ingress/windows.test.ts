@@ -179,7 +179,7 @@ class Life {
   }
 
   exhaust(at: number): void {
-    if (this.#next(at) === this.world.ends[at]) this.#windows.exhausted(this.#input(at), this.#next(at), this.now);
+    if (this.#next(at) === this.world.ends[at]) this.#windows.exhausted(this.#input(at), this.#next(at), this.now, this.now);
   }
 
   finish(choice: number): void {

@@ -140,9 +140,14 @@ export class IntakeDouble {
   #tellEnd(reader: Reader): void {
     reader.telling = reader.fetching && !reader.closed && reader.position >= reader.log.end;
     if (!reader.telling) return;
-    if (!this.process.world.timeStands)
-      this.process.apply({ kind: "input_exhausted", input: reader.input, offset: reader.position });
-    this.process.later(POLL_MS, () => this.#tellEnd(reader));
+    const { input, position } = reader;
+    const askedMs = this.process.clock;
+    this.process.later(POLL_MS, () => {
+      if (reader.closed) return;
+      // What has come meanwhile does not make the answer wrong: it speaks of when it was asked.
+      if (!this.process.world.timeStands) this.process.apply({ kind: "input_exhausted", input, offset: position, askedMs });
+      this.#tellEnd(reader);
+    });
   }
 
   /** What was fetched before a pause still comes. */
