@@ -4,10 +4,10 @@
  */
 import { Reader, Writer } from "protobufjs/minimal";
 import type { Address } from "../model/address";
-import { ProtocolError } from "../model/errors";
+import { decoded, ProtocolError } from "../model/errors";
 import { type Header, type Mark, MESSAGE_OVERHEAD_BYTES, Message, type Provenance } from "../model/message";
 import { TypedValue } from "../model/typed-value";
-import { detachTypedValue, encodeAddress, readAddress, typedValueBytes } from "./wire";
+import { detachTypedValue, encodeAddress, ended, readAddress, typedValueBytes } from "./wire";
 
 /** A message that is delivered at an instant, unless its token is cancelled before. */
 export interface Delayed {
@@ -62,9 +62,15 @@ export interface DecodedPending {
   readonly token: string;
 }
 
-/** Throws ProtocolError when written by a newer version. The message owns its bytes. */
+/** Throws ProtocolError when written by a newer version, or broken. The message owns its bytes. */
 export function decodePending(sequence: number, record: Uint8Array, now: number): DecodedPending {
-  const reader = Reader.create(new Uint8Array(record));
+  return decoded(
+    () => `waiting message ${sequence}`,
+    () => readFields(sequence, Reader.create(new Uint8Array(record)), now),
+  );
+}
+
+function readFields(sequence: number, reader: Reader, now: number): DecodedPending {
   let target: Address | undefined;
   let caller: Address | undefined;
   let argument = new TypedValue(new Uint8Array(0), undefined);
@@ -83,7 +89,7 @@ export function decodePending(sequence: number, record: Uint8Array, now: number)
     switch (tag >>> 3) {
       case 1: {
         const version = reader.uint32();
-        if (version !== 1) throw new ProtocolError(`pending message of version ${version}; this router reads version 1`);
+        if (version !== 1) throw new ProtocolError(`is of version ${version}; this router reads version 1`);
         break;
       }
       case 2:
@@ -129,7 +135,7 @@ export function decodePending(sequence: number, record: Uint8Array, now: number)
         reader.skipType(tag & 7);
     }
   }
-  if (!target) throw new ProtocolError(`pending message ${sequence} has no target`);
+  if (!target) throw new ProtocolError("has no target");
   const provenance = { timestampMs, headers, traceparent };
   const bytes = typedValueBytes(argument) + MESSAGE_OVERHEAD_BYTES;
   const message = new Message(target, caller, argument, bytes, undefined, sequence, ingressMs, now, deadlineMs, 0, provenance);
@@ -150,6 +156,7 @@ function readMark(reader: Reader, end: number): Mark {
     else if (tag === 42) mark = { ...mark, channel: reader.string() };
     else reader.skipType(tag & 7);
   }
+  ended(reader, end);
   return mark;
 }
 
@@ -162,5 +169,6 @@ function readHeader(reader: Reader, end: number): Header {
     else if (tag === 18) value = reader.bytes();
     else reader.skipType(tag & 7);
   }
+  ended(reader, end);
   return { key, value };
 }

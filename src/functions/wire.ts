@@ -262,7 +262,7 @@ function within(reader: Reader, end: number): void {
 }
 
 /** A field that runs over the end of its message would be kept with bytes that are not its own. */
-function ended(reader: Reader, end: number): void {
+export function ended(reader: Reader, end: number): void {
   if (reader.pos !== end) throw new RangeError(`a field runs over byte ${end}, where its message ends`);
 }
 

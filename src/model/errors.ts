@@ -31,6 +31,19 @@ export class InvariantError extends Error {
   override readonly name = "InvariantError";
 }
 
+/**
+ * What reading the bytes of a log gives. Where some are missing or wrong their readers throw errors of their own; then it is said of
+ * what, and it is a ProtocolError.
+ */
+export function decoded<T>(what: () => string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof InvariantError) throw error;
+    throw new ProtocolError(`${what()}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
 export function invariant(holds: unknown, rule: string): asserts holds {
   if (!holds) throw new InvariantError(rule);
 }

@@ -3,7 +3,7 @@
  * Wire (protobuf): 1 version = 1, 2 epoch, 3 done + 1 (0: no barrier yet), 4* channels, 5 the policy's state as JSON.
  */
 import { Reader, Writer } from "protobufjs/minimal";
-import { ProtocolError } from "../model/errors";
+import { decoded, ProtocolError } from "../model/errors";
 import type { Channel } from "./alignment";
 
 export interface ActorRecord {
@@ -23,8 +23,17 @@ export function encodeActorRecord({ epoch, done, seen, policy }: ActorRecord): U
   return writer.finish();
 }
 
-export function decodeActorRecord(bytes: Uint8Array): ActorRecord {
-  const reader = Reader.create(bytes);
+/** Throws ProtocolError, which names the actor, when written by a newer version, or broken. */
+export function decodeActorRecord(bytes: Uint8Array, actor: string): ActorRecord {
+  // A reader of plain bytes: that of buffers takes what is there of a text that is cut off.
+  return decoded(
+    () => `actor record of ${actor}`,
+    () => readFields(new Reader(bytes)),
+  );
+}
+
+function readFields(reader: Reader): ActorRecord {
+  let version = 0;
   let epoch = 0;
   let done = -1;
   let policy = "";
@@ -32,11 +41,9 @@ export function decodeActorRecord(bytes: Uint8Array): ActorRecord {
   while (reader.pos < reader.len) {
     const tag = reader.uint32();
     switch (tag >>> 3) {
-      case 1: {
-        const version = reader.uint32();
-        if (version !== 1) throw new ProtocolError(`actor record of version ${version}; this router reads version 1`);
+      case 1:
+        version = reader.uint32();
         break;
-      }
       case 2:
         epoch = Number(reader.uint64());
         break;
@@ -52,6 +59,9 @@ export function decodeActorRecord(bytes: Uint8Array): ActorRecord {
       default:
         reader.skipType(tag & 7);
     }
+    // It stands first: what follows in another version may mean something else.
+    if (version !== 1) break;
   }
+  if (version !== 1) throw new ProtocolError(`is of version ${version}; this router reads version 1`);
   return { epoch, done, seen, policy };
 }

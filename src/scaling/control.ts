@@ -6,9 +6,9 @@
  * or a kind that it does not know is refused.
  */
 import { Reader, Writer } from "protobufjs/minimal";
-import { encodeAddress, readAddress } from "../functions/wire";
+import { encodeAddress, ended, readAddress } from "../functions/wire";
 import { type Address, addressText } from "../model/address";
-import { ProtocolError, unreachable } from "../model/errors";
+import { decoded, ProtocolError, unreachable } from "../model/errors";
 
 /** Bytes of state in one record (SCHEDULING.md 3.5). Far below what topics take by default (1 MiB), so that a broker's limits are no matter. */
 export const syncChunkBytes = 512 * 1024;
@@ -197,12 +197,10 @@ function writePiece(writer: Writer, { name, typename, value, from, bytes }: Part
 /** Throws ProtocolError when written by a newer version, or broken. The message owns its bytes. */
 export function decodeControl(key: Uint8Array | string, value: Uint8Array): ControlRecord {
   const of = typeof key === "string" ? key : Buffer.from(key.buffer, key.byteOffset, key.length).toString("utf8");
-  try {
-    return checked(readFields(Reader.create(new Uint8Array(value))));
-  } catch (error) {
-    // The reader throws errors of its own where bytes are missing.
-    throw new ProtocolError(`control record of ${oneLine(of)}: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  return decoded(
+    () => `control record of ${oneLine(of)}`,
+    () => checked(readFields(Reader.create(new Uint8Array(value)))),
+  );
 }
 
 /** All that stands in a record, whatever its kind. */
@@ -291,6 +289,7 @@ function readPiece(reader: Reader, end: number): PartPiece {
     else if (tag === 40) bytes = reader.uint32();
     else reader.skipType(tag & 7);
   }
+  ended(reader, end);
   return { name, typename, value, from, bytes };
 }
 

@@ -411,7 +411,8 @@ export class DualMode implements ActorHost {
 
   /** D1. Why what was found in the log cannot be taken up, or undefined. */
   restore(restored: RestoredActors, now: number): string | undefined {
-    for (const { typename, id, value } of restored.actors) this.#records.set(`${typename}\0${id}`, decodeActorRecord(value));
+    for (const { typename, id, value } of restored.actors)
+      this.#records.set(`${typename}\0${id}`, decodeActorRecord(value, `${typename}/${id}`));
     let found = 0;
     for (const { typename, id, parts } of restored.parts()) {
       const type = this.parts.router.type(typename);

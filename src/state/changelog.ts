@@ -56,16 +56,19 @@ export function progressKey(cluster: string, topic: string, partition: number): 
   return `p${NUL}${cluster}${NUL}${topic}${NUL}${partition}`;
 }
 
+/** Throws ProtocolError when it is of a kind of later days, or broken. */
 export function decodeKey(bytes: Uint8Array): ChangelogKey {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+  const parts = PARTS[text.slice(0, 2)] ?? 1;
   const first = text.indexOf(NUL, 2);
   const second = text.indexOf(NUL, first + 1);
+  if ((parts > 1 && first < 0) || (parts > 2 && second <= first)) throw new ProtocolError("its key ends too early");
   switch (text.slice(0, 2)) {
     case `s${NUL}`:
       return { kind: "value", typename: text.slice(2, first), state: text.slice(first + 1, second), id: text.slice(second + 1) };
     case `l${NUL}`: {
       const third = text.indexOf(NUL, second + 1);
-      const lane = Number(text.slice(second + 1, third));
+      const lane = wholeNumber(text.slice(second + 1, Math.max(second, third)));
       return {
         kind: "part",
         typename: text.slice(2, first),
@@ -81,14 +84,30 @@ export function decodeKey(bytes: Uint8Array): ChangelogKey {
     case `f${NUL}`:
       return { kind: "declaration", typename: text.slice(2, first), state: text.slice(first + 1) };
     case `m${NUL}`:
-      return { kind: "message", sequence: Number(text.slice(2)) };
+      return { kind: "message", sequence: wholeNumber(text.slice(2)) };
     case `p${NUL}`: {
-      const partition = Number(text.slice(second + 1));
+      const partition = wholeNumber(text.slice(second + 1));
       return { kind: "progress", cluster: text.slice(2, first), topic: text.slice(first + 1, second), partition };
     }
     default:
       throw new ProtocolError(`unknown record key ${JSON.stringify(text)} in the state topic: written by a newer Dirigo?`);
   }
+}
+
+/** Parts of a key behind its kind. */
+const PARTS: Readonly<Record<string, number>> = {
+  [`s${NUL}`]: 3,
+  [`l${NUL}`]: 4,
+  [`a${NUL}`]: 2,
+  [`i${NUL}`]: 2,
+  [`f${NUL}`]: 2,
+  [`m${NUL}`]: 1,
+  [`p${NUL}`]: 3,
+};
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new ProtocolError(`its key has ${JSON.stringify(text)} where a number is expected`);
+  return Number(text);
 }
 
 function checkVersion(reader: Reader, what: string): void {

@@ -6,6 +6,7 @@ import type { ChangelogRecord } from "../event";
 import { type DecodedPending, decodePending } from "../functions/pending";
 import { decodeProgress, type ProgressMark } from "../ingress/progress";
 import { splitTypename } from "../model/address";
+import { decoded } from "../model/errors";
 import { decodeDeclaration, decodeInvoked, decodeKey, decodeValue } from "./changelog";
 import { Memory, type StateStore, type TypeStates } from "./store";
 
@@ -55,7 +56,10 @@ export class Restored {
     progress.records += records.length;
     for (const { key, value } of records) {
       progress.bytes += key.length + (value ? value.length : 0);
-      this.#takeOne(shard, key, value, now);
+      decoded(
+        () => `record ${JSON.stringify(Buffer.from(key).toString("utf8"))}`,
+        () => this.#takeOne(shard, key, value, now),
+      );
     }
   }
 

@@ -113,6 +113,26 @@ describe("a waiting message", () => {
 
   it("of another version, or without target, is refused", () => {
     expect(() => decodePending(1, Uint8Array.of(8, 2), 0)).toThrow(ProtocolError);
-    expect(() => decodePending(1, Uint8Array.of(8, 1), 0)).toThrow("pending message 1 has no target");
+    expect(() => decodePending(1, Uint8Array.of(8, 1), 0)).toThrow("waiting message 1: has no target");
+  });
+
+  it("that is cut off or garbled is refused, never taken for another", () => {
+    const mark = { critical: true, series: "s", barrier: 3, after: 2, channel: "c" };
+    const whole = encodePending(aMessage({ text: "text", mark }), 1, "token", "application");
+    expect(() => decodePending(7, whole.subarray(0, whole.length - 1), 0)).toThrow(ProtocolError);
+    expect(() => decodePending(7, whole.subarray(0, whole.length - 1), 0)).toThrow("waiting message 7: ");
+    const runsOver = Uint8Array.of(...whole, 0x72, 3, 0x12, 4, 1, 1, 1, 1); // A mark of 3 bytes whose series has 4.
+    expect(() => decodePending(7, runsOver, 0)).toThrow(ProtocolError);
+    fc.assert(
+      fc.property(fc.nat({ max: whole.length - 1 }), fc.nat({ max: 255 }), (at, byte) => {
+        const garbled = Uint8Array.from(whole);
+        garbled[at] = byte;
+        try {
+          decodePending(7, garbled, 0);
+        } catch (error) {
+          expect(error).toBeInstanceOf(ProtocolError);
+        }
+      }),
+    );
   });
 });

@@ -78,6 +78,20 @@ describe("keys of the state topic", () => {
   });
 });
 
+test.each([
+  "s\0ex/fn",
+  "s\0ex/fn\0seen",
+  "l\0ex/fn\0seen\x001",
+  "l\0ex/fn\0seen\0x\0a",
+  "a\0ex/fn",
+  "m\0",
+  "m\0x",
+  "p\0c\0t",
+  "p\0c\0t\0-1",
+])("a key that is cut off or garbled is refused: %j", (text) => {
+  expect(() => decodeKey(Buffer.from(text))).toThrow(ProtocolError);
+});
+
 describe("values of the state topic", () => {
   it("keep a state value byte by byte, and when it was written", () => {
     fc.assert(

@@ -184,6 +184,17 @@ function partsOf({ store, restored }: ReturnType<typeof restoredFrom>): Record<s
   );
 }
 
+test.each([
+  ["a value", record(valueKey(TYPE, "seen", "a"), Uint8Array.of(1, 0x80))],
+  ["a part", record(laneValueKey(TYPE, "seen", 1, "a"), new Uint8Array(0))],
+  ["an invocation time", record(invokedKey(TYPE, "a"), Uint8Array.of(1))],
+  ["a declaration", record(declarationKey(TYPE, "seen"), Buffer.of(1, 200, 65))],
+  ["progress", record(progressKey("c", "t", 0), Uint8Array.of(1, 5, 9, 1))],
+])("a record that is cut off is refused as such, and it is said which: %s", (_what, broken) => {
+  expect(() => restoredFrom(broken)).toThrow(ProtocolError);
+  expect(() => restoredFrom(broken)).toThrow(`record ${JSON.stringify(broken.key.toString())}: `);
+});
+
 describe("parts of lessees", () => {
   it("are found by actor and lane, lanes in rising order, apart from the base", () => {
     const found = restoredFrom(
