@@ -15,6 +15,8 @@
  *     in one unit, with the number of the barrier.
  * A4  A part is gone in the very turn in which its base has it: no unit can hold one without the other.
  * A5  After a release no part of an earlier epoch exists.
+ * A6  What is held for its window does not block its channel: a record behind it may belong to a window before, and must be counted there (W1).
+ *     Only numbers do not overtake each other on a channel: one that did would make the other late for its barrier.
  */
 
 import { invariant, unreachable } from "../model/errors";
@@ -81,6 +83,8 @@ export class DualActor implements LaneOwner {
   readonly seen = new Set<Channel>();
   readonly alignment = new Alignment();
   #held: Message[] = [];
+  /** A6. Channels of numbered critical messages that are held for their windows. */
+  readonly #early = new Set<Channel>();
   /** What was held is on its way in again: no barrier begins before all of it is. */
   #entering = false;
   /** An ordinary message has entered since the last barrier. */
@@ -148,11 +152,17 @@ export class DualActor implements LaneOwner {
     const { type, host } = this;
     if (type.learns) this.#learn(message);
     if (this.#blocked(message)) return this.#hold(message, now);
-    if (!message.mark?.critical && !host.isCritical(type, message)) {
+    const critical = this.#isCritical(message);
+    if (this.#tooEarly(message)) {
+      if (critical && host.barrierOf(type, message) >= 0) this.#early.add(host.channelOf(message));
+      return this.#hold(message, now);
+    }
+    if (!critical) {
       this.#applied = true;
       return host.admit(this, message, now);
     }
     const barrier = host.barrierOf(type, message);
+    if (barrier >= 0 && this.#early.size > 0 && this.#early.has(host.channelOf(message))) return this.#hold(message, now);
     message.mark = {
       critical: true,
       series: type.series,
@@ -171,8 +181,16 @@ export class DualActor implements LaneOwner {
     this.#begin("critical", -1, [message], now, now);
   }
 
+  /** The end of a window is still to come before it. */
+  #tooEarly({ mark }: Message): boolean {
+    return mark !== undefined && mark.after > this.done;
+  }
+
+  #isCritical(message: Message): boolean {
+    return message.mark?.critical || this.host.isCritical(this.type, message);
+  }
+
   #blocked(message: Message): boolean {
-    if (message.mark && message.mark.after > this.done) return true;
     return this.alignment.waiting && this.alignment.blocks(this.host.channelOf(message));
   }
 
@@ -308,6 +326,7 @@ export class DualActor implements LaneOwner {
   #enterHeld(now: number): void {
     const held = this.#held;
     this.#held = [];
+    this.#early.clear();
     this.#entering = true;
     for (const message of held) {
       this.host.held(this, message, -1, now);

@@ -211,6 +211,11 @@ function critical(caller: string, text: string, barrier = -1): Message {
   return aMessage({ text, caller: address(caller, "up"), mark: criticalMark(barrier, barrier < 0 ? "" : "s") });
 }
 
+/** A critical message of a window. */
+function closing(caller: string, text: string, after: number, barrier = -1): Message {
+  return aMessage({ text, caller: address(caller, "up"), mark: { ...criticalMark(barrier, "s"), after } });
+}
+
 const UP: readonly Channel[] = ["ex/up/a", "ex/up/b"];
 const upstreams = [{ kind: "function", function: "ex/up", ids: ["a", "b"], count: undefined }] as const;
 
@@ -667,6 +672,34 @@ describe("windows", () => {
     world.pass(6);
     world.work();
     expect(world.seen.map(({ texts }) => texts)).toEqual([["stop"], ["end 4"], ["end 6"]]);
+  });
+
+  it("A6: a critical message that waits for its window lets pass what belongs to one before, and what comes behind it in its own does not pass", () => {
+    const world = windowedWorld();
+    world.receive(closing("a", "stop", 4));
+    world.receive(ordinary("a", "of window 3", 3));
+    world.receive(ordinary("a", "of window 4", 4));
+    expect(world.told).toEqual(["hold stop", "admit of window 3", "hold of window 4"]);
+    world.work();
+    world.pass(4);
+    world.work();
+    const entered = world.told.filter((each) => /^(admit|join)/.test(each));
+    expect(entered).toEqual(["admit of window 3", "join end 4 on 0", "join stop on 0", "admit of window 4"]);
+  });
+
+  it("A6: numbers of one channel do not overtake each other while one of them waits for its window", () => {
+    const world = windowedWorld();
+    world.receive(closing("a", "a5", 4, 5));
+    world.receive(closing("a", "a6", 3, 6));
+    world.receive(closing("b", "b5", 3, 5));
+    world.receive(ordinary("a", "of window 3", 3));
+    world.receive(ordinary("b", "behind b5", 3));
+    expect([...world.heads]).toEqual(["ex/up/b"]);
+    world.pass(6);
+    world.work();
+    expect(world.seen.map(({ texts }) => texts)).toEqual([["end 4"], ["end 5", "a5", "b5"], ["end 6", "a6"]]);
+    expect(world.told.filter((each) => each.startsWith("late"))).toEqual([]);
+    expect([world.waiting.size, world.heads.size]).toEqual([0, 0]);
   });
 
   it("end when all watermarked ingresses have passed them", () => {
