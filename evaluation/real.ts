@@ -90,7 +90,7 @@ async function oneHotActor(stage: Stage, { seeds }: RealOptions): Promise<Omit<R
   const configurations: Record<string, Configuration> = {};
   const [seed = 1] = seeds;
   for (const slots of REAL_SLOTS) {
-    for (const arm of Object.values(HOT_ARMS)) {
+    for (const arm of [HOT_ARMS.dual, HOT_ARMS.exclusive]) {
       const exclusive = arm === HOT_ARMS.exclusive;
       // One actor takes one slot under exclusive mode, however many there are: the ends are enough.
       if (exclusive && slots !== REAL_SLOTS[0] && slots !== REAL_SLOTS.at(-1)) continue;

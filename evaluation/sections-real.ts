@@ -79,17 +79,12 @@ export function hotActor(table: Table): Section {
       String(slots),
       shownNumber(cell(HOT_ARMS.dual), 0),
       shownNumber(cell(HOT_ARMS.dual) / one(HOT_ARMS.dual) / slots, 2),
-      shownNumber(cell(HOT_ARMS.late), 0),
-      shownNumber(cell(HOT_ARMS.late) / one(HOT_ARMS.dual) / slots, 2),
       shownNumber(cell(HOT_ARMS.exclusive), 0),
     ];
   });
   return {
     blocks: {
-      table: tableText(
-        ["slots", "dual, records/s", "of linear", "leases for what is late, records/s", "of linear", "exclusive, records/s"],
-        rows,
-      ),
+      table: tableText(["slots", "dual, records/s", "of linear", "exclusive, records/s"], rows),
     },
     plots: {},
   };
