@@ -31,8 +31,7 @@ export class ActorReports {
   /** A barrier has been waited for this long. */
   barrierAwaited(actor: DualActor, missing: readonly Channel[], afterMs: number): void {
     const from = missing.length > 0 ? someOf(missing) : "its watermark";
-    const { least } = actor.alignment;
-    const waits = `it has waited ${afterMs / 1_000} s for barrier ${least}; nothing yet from ${from}`;
+    const waits = `it has waited ${afterMs / 1_000} s for barrier ${actor.awaited}; nothing yet from ${from}`;
     this.#add("warn", actor, `${waits}; ${actor.holding} messages are held`);
   }
 

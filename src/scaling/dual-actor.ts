@@ -57,7 +57,9 @@ export interface ActorHost {
   /** Held, or not any more: these bounds are other ones than those of what waits. */
   held(actor: DualActor, message: Message, change: 1 | -1, now: number): void;
   /** A barrier's message stands at the head of this channel, or not any more. */
-  headed(actor: DualActor, channel: Channel, change: 1 | -1, now: number): void;
+  headed(actor: DualActor, channel: Channel, change: 1 | -1): void;
+  /** It waits for a barrier that others have not shown. Told again while it waits. */
+  awaits(actor: DualActor, now: number): void;
   leaseEnded(actor: DualActor, lease: Lease, reason: SectionReason, now: number): void;
   sectionMoved(actor: DualActor, moment: "block" | "critical" | "release", section: Section, now: number): void;
   /** Its record is written with the open unit. */
@@ -87,6 +89,8 @@ export class DualActor implements LaneOwner {
   readonly #early = new Set<Channel>();
   /** What was held is on its way in again: no barrier begins before all of it is. */
   #entering = false;
+  /** Since when the end of a window waits for upstreams, ms; Infinity: it does not. */
+  #windowSinceMs = Number.POSITIVE_INFINITY;
   /** An ordinary message has entered since the last barrier. */
   #applied = true;
   /** Number of the next lessee. */
@@ -96,6 +100,8 @@ export class DualActor implements LaneOwner {
   /** Timers are set: for idle leases, for a barrier that is waited for too long, for being forgotten. */
   idleAwaited = false;
   alarmed = false;
+  /** The wait that was told of last: since when it was, ms. */
+  toldSinceMs = -1;
   forgetAwaited = false;
   restedMs = 0;
   /** A record of it stands in the log; it is in the open unit's list; it is to be tombstoned. */
@@ -174,7 +180,7 @@ export class DualActor implements LaneOwner {
       const channel = host.channelOf(message);
       host.held(this, message, 1, now);
       this.alignment.add(channel, message, barrier, now);
-      host.headed(this, channel, 1, now);
+      host.headed(this, channel, 1);
       return this.next(now);
     }
     if (barrier >= 0) host.late(this, barrier);
@@ -212,7 +218,8 @@ export class DualActor implements LaneOwner {
   next(now: number): void {
     while (this.phase.kind === "runnable" && !this.#entering) {
       const due = this.#due();
-      if (due === undefined) return;
+      if (due === undefined) return this.#await(now);
+      this.#windowSinceMs = Number.POSITIVE_INFINITY;
       if (this.#live || this.alignment.waiting) {
         const sinceMs = this.alignment.sinceOf(due) ?? now;
         return this.#begin("barrier", due, this.#messagesOf(due, now), sinceMs, now);
@@ -224,13 +231,29 @@ export class DualActor implements LaneOwner {
     }
   }
 
+  #await(now: number): void {
+    if ((this.#live || this.#held.length > 0) && this.#windowDue() !== undefined)
+      this.#windowSinceMs = Math.min(this.#windowSinceMs, now);
+    if (this.waitsSinceMs < Number.POSITIVE_INFINITY) this.host.awaits(this, now);
+  }
+
+  /** Since when it waits for a barrier, ms; Infinity: it does not. */
+  get waitsSinceMs(): number {
+    return Math.min(this.alignment.sinceMs, this.#windowSinceMs);
+  }
+
+  /** The barrier that it waits for; Infinity: none. */
+  get awaited(): number {
+    return Math.min(this.#windowDue() ?? Number.POSITIVE_INFINITY, this.alignment.least);
+  }
+
   #messagesOf(due: number, now: number): Message[] {
     const messages: Message[] = [];
     if (this.type.watermarks.length > 0 && due <= this.type.least) messages.push(this.host.windowEnd(this, due, now));
     for (const [channel, message] of this.alignment.take(due)) {
       messages.push(message);
       this.host.held(this, message, -1, now);
-      this.host.headed(this, channel, -1, now);
+      this.host.headed(this, channel, -1);
     }
     return messages;
   }

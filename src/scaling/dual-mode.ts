@@ -227,11 +227,15 @@ export class DualMode implements ActorHost {
     message.admittedMs = now; // What it waited behind the barrier is not its key's fault.
   }
 
-  headed(actor: DualActor, channel: Channel, change: 1 | -1, now: number): void {
+  headed(actor: DualActor, channel: Channel, change: 1 | -1): void {
     this.#heads.changed(actor, channel, change);
-    if (change < 0 || actor.alarmed) return;
+  }
+
+  awaits(actor: DualActor, now: number): void {
+    const sinceMs = actor.waitsSinceMs;
+    if (actor.alarmed || actor.toldSinceMs === sinceMs) return;
     actor.alarmed = true;
-    this.#timers.add(now + ALARM_MS, { kind: "alarm", actor, sinceMs: actor.alignment.sinceMs });
+    this.#timers.add(now + ALARM_MS, { kind: "alarm", actor, sinceMs });
   }
 
   /** This input has shown a barrier that others have not, and nobody waits for more of it: it may be paused without holding anything up. */
@@ -467,13 +471,10 @@ export class DualMode implements ActorHost {
 
   #alarm(actor: DualActor, sinceMs: number): void {
     actor.alarmed = false;
-    if (!actor.alignment.waiting) return;
-    if (actor.alignment.sinceMs !== sinceMs) {
-      actor.alarmed = true;
-      const since = actor.alignment.sinceMs;
-      this.#timers.add(since + ALARM_MS, { kind: "alarm", actor, sinceMs: since });
-      return;
-    }
+    const { waitsSinceMs } = actor;
+    if (waitsSinceMs === Number.POSITIVE_INFINITY) return;
+    if (waitsSinceMs !== sinceMs) return this.awaits(actor, waitsSinceMs);
+    actor.toldSinceMs = sinceMs;
     const missing = actor.alignment.missing(actor.type.upstreams, actor.seen, this.channelsOf);
     this.#reports.barrierAwaited(actor, missing, ALARM_MS);
   }

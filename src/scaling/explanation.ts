@@ -4,7 +4,7 @@ import type { Explanation } from "../observe/actor-status";
 import type { Endpoint, FunctionType, Mailbox, Router } from "../router/router";
 import { memoryBytes } from "../state/store";
 import { actorStatus, channelText } from "./actor-view";
-import type { Channel, ChannelsOf } from "./alignment";
+import { type Channel, type ChannelsOf, prefixOf } from "./alignment";
 import type { DualActor } from "./dual-actor";
 import { lesseeOutlook } from "./lessee-outlook";
 import type { Section } from "./section";
@@ -50,10 +50,11 @@ function restText({ runs }: World, { states }: FunctionType, id: string, shard: 
   return "nothing: no message is there for it, and it remembers nothing";
 }
 
-function phaseText({ phase, lanes, alignment, leases }: DualActor): string {
+function phaseText({ phase, lanes, leases, awaited, waitsSinceMs }: DualActor): string {
   switch (phase.kind) {
     case "runnable":
-      if (alignment.waiting) return `it runs what comes before barrier ${alignment.least}, and waits for that barrier`;
+      if (waitsSinceMs < Number.POSITIVE_INFINITY)
+        return `it runs what comes before barrier ${awaited}, and waits for that barrier`;
       return leases.length > 0 ? `it runs on ${lanes.length} lanes` : "it runs without lessees";
     case "draining": {
       const busy = lanes.filter((lane) => lane.phase.kind !== "idle").length;
@@ -127,13 +128,14 @@ function lanesWait(lanes: readonly Mailbox[], { router }: World, now: number): s
 }
 
 function barrierWaits(actor: DualActor, world: World, now: number): string[] {
-  const { alignment, phase, holding } = actor;
+  const { alignment, phase, holding, awaited, waitsSinceMs } = actor;
   const waits: string[] = [];
-  if (alignment.waiting && phase.kind === "runnable") {
+  if (waitsSinceMs < Number.POSITIVE_INFINITY && phase.kind === "runnable") {
     const missing = alignment.missing(actor.type.upstreams, actor.seen, world.channelsOf);
-    if (missing.length > 0) {
-      waits.push(`barrier ${alignment.least}, for ${duration(now - alignment.sinceMs)}: nothing yet from ${someOf(missing)}`);
-    }
+    if (missing.length > 0)
+      waits.push(`barrier ${awaited}, for ${duration(now - waitsSinceMs)}: nothing yet from ${someOf(missing)}`);
+    const silent = missing.filter((channel) => isSilent(channel, actor, world));
+    if (silent.length > 0) waits.push(`no barrier comes from ${someOf(silent)}: ${SILENT}`);
   }
   const window = phase.kind === "runnable" ? windowWait(actor, world) : undefined;
   if (window) waits.push(window);
@@ -142,10 +144,25 @@ function barrierWaits(actor: DualActor, world: World, now: number): string[] {
   return waits;
 }
 
+const SILENT = "it remembers nothing, and windows end only for actors that remember something or have something to do";
+
+/** An actor whose barriers are ends of windows, and which has none to come. */
+function isSilent(channel: Channel, { type }: DualActor, { router, intake, runs }: World): boolean {
+  return type.upstreams.some((upstream) => {
+    if (upstream.kind === "ingress" || upstream.count !== undefined || !channel.startsWith(prefixOf(upstream))) return false;
+    if (!intake.watermarks.some(({ specification }) => specification.functions.includes(upstream.function))) return false;
+    const id = channel.slice(prefixOf(upstream).length);
+    const from = router.functionTypes.find(({ typename }) => typename === upstream.function);
+    const empty = from?.states.memories.get(id)?.empty ?? true;
+    return runs(router.homeOf(id)) && empty && from?.mailboxes.get(id) === undefined;
+  });
+}
+
 /** The next end of a window, where there is something for it to end. */
 function windowWait(actor: DualActor, { intake }: World): string | undefined {
   const { type, alignment, lessor, holding, done } = actor;
   const [watermark] = type.watermarks;
+  if (type.least > done) return undefined; // It has come, and waits for upstreams.
   if (!watermark || (lessor.memory.empty && holding === 0 && !alignment.waiting)) return undefined;
   const next = Math.max(done, type.least) + 1;
   const ingresses = new Set<string>(type.watermarks.map(({ ingress }) => ingress));

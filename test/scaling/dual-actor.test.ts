@@ -32,6 +32,8 @@ class World implements ActorHost {
   readonly waiting = new Set<Message>();
   readonly heads = new Set<Channel>();
   readonly seen: Seen[] = [];
+  /** Barriers that were waited for when it was told, and since when. */
+  readonly awaited: [barrier: number, sinceMs: number][] = [];
 
   constructor(readonly type: DualType) {
     type.type.states.declare({ name: "numbers", typename: "ex/numbers", expireMode: "none", expireAfterMs: 0 });
@@ -119,6 +121,10 @@ class World implements ActorHost {
     if (change < 0) this.heads.delete(channel);
     else this.heads.add(channel);
     this.told.push(`${change < 0 ? "open" : "block"} ${channel}`);
+  }
+
+  awaits({ awaited, waitsSinceMs }: DualActor): void {
+    this.awaited.push([awaited, waitsSinceMs]);
   }
 
   leaseEnded(_actor: DualActor, { lane, mailbox }: Lease, reason: SectionReason): void {
@@ -700,6 +706,36 @@ describe("windows", () => {
     expect(world.seen.map(({ texts }) => texts)).toEqual([["end 4"], ["end 5", "a5", "b5"], ["end 6", "a6"]]);
     expect(world.told.filter((each) => each.startsWith("late"))).toEqual([]);
     expect([world.waiting.size, world.heads.size]).toEqual([0, 0]);
+  });
+
+  it("wait for upstreams, and the wait is told of with its beginning; the end that follows has a wait of its own", () => {
+    const world = new World(aDualType({ series: "s", upstreams }, ["ex/in"]));
+    world.actor.done = 3;
+    world.receive(ordinary("x"));
+    world.work();
+    world.pass(4);
+    world.now += 1_000;
+    world.pass(5);
+    expect(world.awaited).toEqual([
+      [4, 100],
+      [4, 100],
+    ]);
+    world.receive(critical("a", "a4", 4));
+    world.receive(critical("b", "b5", 5));
+    world.work();
+    expect(world.seen.map(({ texts }) => texts)).toEqual([["end 4", "a4"]]);
+    expect(world.awaited.at(-1)).toEqual([5, 1_100]);
+    world.receive(critical("a", "a5", 5));
+    world.work();
+    expect(world.actor.done).toBe(5);
+    expect(world.actor.waitsSinceMs).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it("do not wait for anybody where nothing is there that they could end", () => {
+    const world = new World(aDualType({ series: "s", upstreams }, ["ex/in"]));
+    world.actor.done = 3;
+    world.pass(4);
+    expect([world.awaited, world.actor.done]).toEqual([[], 3]);
   });
 
   it("end when all watermarked ingresses have passed them", () => {

@@ -214,6 +214,40 @@ describe("what an actor does and waits for", () => {
     ]);
   });
 
+  test("the end of a window that waits for an upstream: who has not shown it, and who never will", () => {
+    const watermark = watermarkSpecification({ functions: ["ex/fn", "ex/up"] });
+    const sources = [
+      sourceSpecification({ valueType: NUMBER, watermark }),
+      sourceSpecification({ ingress: "ex/closing", topic: "closing", valueType: CLOSE, targets: ["ex/up"] }),
+    ];
+    const up = { kind: "function", function: "ex/up", ids: ["u"], count: undefined } as const;
+    const world = new World({ function: { critical: [], upstreams: [up] }, module: { sources } });
+    const input = [...world.driver.inputs].find(([, { source }]) => source === 0)?.[0] ?? -1;
+    const pass = (offset: number, timestampMs: number) => {
+      const record = { key: Buffer.from("a"), value: Buffer.from("1"), headers: [], offset, timestampMs };
+      world.driver.apply({ kind: "records_received", input, records: [record], nextOffset: offset + 1 });
+      world.work(5);
+    };
+    pass(0, 1_500);
+    world.driver.advance(2_000);
+    const { doing, waitsFor } = world.explain();
+    expect(doing[0]).toBe("it runs what comes before barrier 1, and waits for that barrier");
+    expect(waitsFor).toEqual([
+      expect.stringMatching(/^barrier 1, for 2\.\d s: nothing yet from ex\/up\/u$/),
+      "no barrier comes from ex/up/u: it remembers nothing, and windows end only for actors that remember something or have something to do",
+      "1 message held behind a barrier",
+    ]);
+    world.driver.advance(8_000);
+    pass(1, 2_500);
+    world.driver.advance(60_000);
+    const lines = world.driver.effects.flatMap((effect) =>
+      effect.kind === "report" && effect.level === "warn" ? effect.text : [],
+    );
+    expect(lines).toEqual(["ex/fn/a: it has waited 10 s for barrier 1; nothing yet from ex/up/u; 1 messages are held"]);
+    world.close("u").work(5);
+    expect(world.explain().waitsFor.filter((each) => each.startsWith("no barrier"))).toEqual([]);
+  });
+
   test("a lane that is ready waits for a slot, one that failed for its next attempt", () => {
     const world = new World({ concurrency: 1, module: { applications: [] } }).warm();
     world.add("b", "1").add("a", "1", "1");
