@@ -232,6 +232,7 @@ export class DualMode implements ActorHost {
   }
 
   awaits(actor: DualActor, now: number): void {
+    this.#heads.waits(actor);
     const sinceMs = actor.waitsSinceMs;
     if (actor.alarmed || actor.toldSinceMs === sinceMs) return;
     actor.alarmed = true;

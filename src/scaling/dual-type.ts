@@ -26,6 +26,7 @@ export class DualType {
   readonly actors = new Map<string, DualActor>();
   /** Awaited otherwise than by watermark. */
   readonly upstreams: readonly UpstreamSpecification[];
+  readonly functionUpstreams: readonly UpstreamSpecification[];
   /** Some upstream's channels are learnt by their messages. */
   readonly learns: boolean;
   readonly criticalTypenames: ReadonlySet<string>;
@@ -50,6 +51,7 @@ export class DualType {
   ) {
     const watermarked = new Set(watermarks.map(({ ingress }) => ingress));
     this.upstreams = specification.upstreams.filter((each) => each.kind !== "ingress" || !watermarked.has(each.ingress));
+    this.functionUpstreams = this.upstreams.filter(({ kind }) => kind === "function");
     this.learns = this.upstreams.some(isLearned);
     this.criticalTypenames = new Set(specification.critical);
     const partitioned = Object.values(specification.states).find((each) => each.kind === "partition");
