@@ -132,7 +132,7 @@ function afterSpace(text: string, at: number): number {
 }
 
 /** Where the value that begins here ends. */
-function endOfValue(text: string, at: number, depth: number): number {
+export function endOfValue(text: string, at: number, depth: number): number {
   switch (text.charCodeAt(at)) {
     case QUOTE:
       return endOfString(text, at);

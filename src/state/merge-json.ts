@@ -14,6 +14,7 @@ import {
   trimmed,
   wellFormed,
 } from "./merge-json-text";
+import { type MergeMember, mergedMembers, unionOf } from "./merge-walk";
 
 /** What walks all of a text by itself finds what is wrong with it. */
 const WALKING: readonly MergeSpecification["kind"][] = ["set-union", "map", "partition"];
@@ -138,6 +139,15 @@ function numberAt(path: readonly string[], value: string): string {
 /** The base's elements first, then those that only the part has; a set has no order, and this one disturbs the least. */
 function union(base: string, part: string): string {
   expectBoth("array", base, part);
+  return unionOf(base, part, sameContent) ?? unionByContent(base, part);
+}
+
+function sameContent(one: string, other: string): boolean {
+  return contentKey(one) === contentKey(other);
+}
+
+/** For what is not usual. */
+function unionByContent(base: string, part: string): string {
   const added = new Map<string | number, string>();
   for (const element of elementsOf(part)) {
     const content = contentKey(element);
@@ -161,10 +171,17 @@ function joined(first: string, second: string): string {
   return `[${first}${first !== "" && second !== "" ? "," : ""}${second}]`;
 }
 
-type MergeMember = (key: string, base: string, part: string) => string;
-
 function perKey(base: string, part: string, both: MergeMember): string {
   expectBoth("object", base, part);
+  return mergedMembers(base, part, sameText, both) ?? perKeyByText(base, part, both);
+}
+
+function sameText(one: string, other: string): boolean {
+  return textOf(one) === textOf(other);
+}
+
+/** For what is not usual. */
+function perKeyByText(base: string, part: string, both: MergeMember): string {
   const members = membersOf(base);
   for (const [key, value] of membersOf(part)) {
     const known = members.get(key);

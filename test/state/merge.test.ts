@@ -230,7 +230,9 @@ describe("list-concat", () => {
 describe("map", () => {
   test("merges key by key, and leaves the others as they are", () => {
     expect(mergeOf(map(SUM), json, { a: 1, b: 2 }, { b: 3, c: 4 })).toEqual({ a: 1, b: 5, c: 4 });
-    expect(mergeOf(map(SUM), text, '{"id": 12345678901234567890 , "n":1}', '{"n":2}')).toBe('{"id":12345678901234567890,"n":3}');
+    expect(mergeOf(map(SUM), text, '{"id": 12345678901234567890 , "n":1}', '{"n":2}')).toBe(
+      '{"id": 12345678901234567890 , "n":3}',
+    );
     expect(mergeOf(map(map(MAX)), json, { x: { a: 1 } }, { x: { a: 2, b: 1 }, y: {} })).toEqual({ x: { a: 2, b: 1 }, y: {} });
     expect(mergeOf(map(UNION), jsonString, { a: [1] }, { a: [2] })).toEqual({ a: [1, 2] });
   });
