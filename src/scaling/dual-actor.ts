@@ -285,9 +285,9 @@ export class DualActor implements LaneOwner {
     return !this.lessor.memory.empty || this.leases.length > 0 || this.lessor.phase.kind !== "idle";
   }
 
-  /** All leases end: a section without critical messages. */
+  /** All leases end, and no sub-key has a lane any more: a section without critical messages. */
   consolidate(reason: SectionReason, now: number): void {
-    if (this.phase.kind === "runnable" && this.leases.length > 0) this.#begin(reason, -1, [], now, now);
+    if (this.phase.kind === "runnable" && (this.leases.length > 0 || this.pins.size > 0)) this.#begin(reason, -1, [], now, now);
   }
 
   #begin(reason: SectionReason, barrier: number, messages: readonly Message[], sinceMs: number, now: number): void {

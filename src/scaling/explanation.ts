@@ -80,7 +80,7 @@ function sectionText({ reason, barrier, messages }: Section): string {
     case "idle":
       return "the end of idle leases";
     case "policy":
-      return "the policy, which ends its leases";
+      return "its many sub-keys, which are to have no lanes of their own any more";
     case "recovery":
       return "recovery, as parts were found in the log";
   }

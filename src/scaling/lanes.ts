@@ -6,6 +6,7 @@
  *     cost more than it wins there is no lease.
  * G3  Messages of one sub-key (`partition`) stay on one lane until the actor is consolidated; what the base has of a sub-key already stays with
  *     the lessor, for a lessee's part begins absent.
+ * G4  Which lane a sub-key has is known of a bounded number of them. With one more the actor is consolidated: then all of them are in the base, or over.
  */
 import type { Message } from "../model/message";
 import type { Random } from "../model/random";
@@ -20,6 +21,9 @@ import type { Lease } from "./lease";
 const BURST = 8;
 /** Among what is late stand messages that cannot move: so many are looked through for those that can. */
 const LATE_MAX = 64;
+
+/** About a megabyte of short keys. Where the base has more sub-keys than that, so many: it is read once for each of these turns. */
+const PINS_MAX = 10_000;
 
 /** What the lanes need of the scaling room. */
 export interface LaneHost {
@@ -54,6 +58,7 @@ export class Lanes {
     const lane = type.keyPath ? this.#keyed(actor, type.keyPath, message, now) : this.#choose(actor, message, now);
     this.#count(actor, lane, message);
     this.router.join(lane, message, now);
+    if (actor.pins.size > Math.max(PINS_MAX, actor.baseKeys?.size ?? 0)) actor.consolidate("policy", now); // G4
   }
 
   /** G3. A message without sub-key is the lessor's. */

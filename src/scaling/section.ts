@@ -3,6 +3,7 @@ import type { Message } from "../model/message";
 import type { SectionStep } from "../observe/dual-measures";
 import type { Unsync } from "./control";
 
+/** `policy`: who chooses lanes ends the leases, as too many sub-keys have one (lanes.ts G4). */
 export type SectionReason = "barrier" | "critical" | "idle" | "policy" | "recovery";
 
 /** What stops an actor: its critical messages, or none where only leases end. */

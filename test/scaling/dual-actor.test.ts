@@ -751,6 +751,23 @@ describe("windows", () => {
   });
 });
 
+describe("G4: sub-keys with a lane", () => {
+  it("are none after a section for them, which is there also without lessees, and holds what comes meanwhile", () => {
+    const world = aligningWorld();
+    world.receive(ordinary("x", "1"));
+    world.actor.pins.set("key", world.actor.lessor);
+    world.actor.baseKeys = new Set(["other"]);
+    world.actor.consolidate("policy", world.now);
+    world.receive(ordinary("x", "2"));
+    expect([world.actor.phase.kind, world.actor.holding]).toEqual(["draining", 1]);
+    world.work();
+    expect([world.actor.phase.kind, world.actor.pins.size, world.actor.baseKeys]).toEqual(["runnable", 0, undefined]);
+    expect(world.told.filter((each) => each.startsWith("admit"))).toEqual(["admit 1", "admit 2"]);
+    world.tellAnew().actor.consolidate("policy", world.now);
+    expect(world.told).toEqual([]);
+  });
+});
+
 describe("what may be forgotten", () => {
   const forgettable = (change: (world: World) => void, type = aDualType({ series: "s", upstreams })) => {
     const world = new World(type);

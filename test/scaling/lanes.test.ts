@@ -55,7 +55,7 @@ class World {
     this.type.confirmed = true;
     this.type.costMs = 10;
     const dual = new DualType(this.type, specification, [], new DualMeasures("ex/fn"));
-    this.router.ownerOf = (lessor) => new DualActor(dual, lessor, {} as ActorHost);
+    this.router.ownerOf = (lessor) => new DualActor(dual, lessor, { sectionMoved: () => {} } as unknown as ActorHost);
     this.actor = this.router.mailbox(this.type, "a").owner as DualActor;
     const host = { open: this.#open, forwarded: () => this.forwarded++, subKey: jsonTextAt };
     this.lanes = new Lanes(this.router, host, new Random(seed));
@@ -377,6 +377,31 @@ describe("G3: sub-keys", () => {
       expect(world.laneOf(world.admit(world.message({ text })))).toBe(0);
     }
     expect([world.opened, world.actor.pins.size]).toEqual([[], 0]);
+  });
+
+  /** Of the n-th sub-key the first so many times. */
+  const admitKeys = (world: World, from: number, to: number) => {
+    for (let key = from; key < to; key++) {
+      for (const again of [key, 0]) world.admit(of(world, again));
+      if (world.actor.phase.kind !== "runnable") return key + 1;
+    }
+    return to;
+  };
+
+  it.each([0, 2])("G4: more than ten thousand with a lane consolidate the actor, with %i lessees", (lessees) => {
+    const world = new World(split);
+    let left = lessees;
+    world.decide = (actor) => (actor && left-- > 0 ? (actor.openings(1)[0] ?? "lessor") : "lessor");
+    expect(admitKeys(world, 0, 20_000)).toBe(10_001);
+    expect(world.actor.phase).toMatchObject({ kind: "draining", section: { reason: "policy", messages: [] } });
+    expect(world.actor.leases.length).toBe(lessees);
+  });
+
+  it("G4: as many as the base has are allowed, so that it is not read more often than it grows", () => {
+    const world = new World(split).declare("carts");
+    const carts = Object.fromEntries(Array.from({ length: 12_000 }, (_, key) => [`old${key}`, 1]));
+    world.actor.lessor.memory.values[0] = json.part(carts).bytes;
+    expect(admitKeys(world, 0, 20_000)).toBe(12_001);
   });
 });
 
