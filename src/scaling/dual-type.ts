@@ -7,13 +7,13 @@ import type {
 } from "../config/specification";
 import type { DualMeasures } from "../observe/dual-measures";
 import type { FunctionType } from "../router/router";
-import { mergedByFunction, type StateSlot, splittable } from "../state/store";
+import { type Memory, memoryBytes, mergedByFunction, mergeMsPerByte, type StateSlot, splittable } from "../state/store";
 import { type Channel, isLearned, prefixOf } from "./alignment";
 import type { DualActor } from "./dual-actor";
 
 /** New value's share in a moving mean, as for service times (SCHEDULING.md 3.5 `costAlpha`), but consolidations are rarer. */
 const MEAN_ALPHA = 0.2;
-/** Before one was measured: the pilot's merge of a part, ms and ms per byte (SCHEDULING.md 4.3). */
+/** Before a function's was measured: the pilot's merge of a part, ms and ms per byte (SCHEDULING.md 4.3). */
 const MERGE_MS = 0.3;
 const MERGE_MS_PER_BYTE = 4.7 / (1024 * 1024);
 
@@ -37,7 +37,7 @@ export class DualType {
   /** The largest barrier number that every watermarked ingress has passed; -1: none. */
   least = -1;
   readonly #passed = new Map<string, number>();
-  /** Merging one part takes this long, ms, as a moving mean, and had this many bytes. */
+  /** Of merges that take more than a turn, those of the function: one part takes this long, ms, as a moving mean; and a part of any has had this many bytes. */
   #mergeMs = 0;
   #mergeBytes = 0;
   /** From one section's start to the next on an actor, ms; 0: unknown. */
@@ -105,9 +105,32 @@ export class DualType {
     this.#mergeBytes = mean(this.#mergeBytes, bytes);
   }
 
-  /** Expected time to merge one part of this size, ms: as measured, and in proportion when the part is larger than those were. */
-  mergeMs(bytes: number): number {
-    if (this.#mergeMs === 0) return MERGE_MS + MERGE_MS_PER_BYTE * bytes;
+  /**
+   * Expected time until so many lessees' parts are merged into this memory, ms. Parts merge in a tree: in each of its rounds the router goes
+   * over all there is, one after the other; functions merge side by side. Before a part was seen it is taken to be as large as the base.
+   */
+  mergesMs(base: Memory, lessees: number): number {
+    const bytes = memoryBytes(base);
+    const rounds = Math.ceil(Math.log2(lessees + 1));
+    const all = bytes + lessees * (this.#mergeBytes || bytes);
+    return rounds * (all * this.#routerMsPerByte(base, bytes) + this.#functionMs(bytes));
+  }
+
+  /** Of a memory's values in their proportions; of an empty one the worst that may come. */
+  #routerMsPerByte({ values }: Memory, bytes: number): number {
+    let [total, worst] = [0, 0];
+    for (const { index, name } of this.type.states.slots) {
+      const specification = this.mergeOf(name);
+      const each = specification ? mergeMsPerByte(specification) : 0;
+      total += each * (values[index]?.length ?? 0);
+      worst = Math.max(worst, each);
+    }
+    return bytes > 0 ? total / bytes : worst;
+  }
+
+  /** As measured, and in proportion when the part is larger than those were. */
+  #functionMs(bytes: number): number {
+    if (this.#mergeMs === 0) return this.slotsMergedByFunction.length > 0 ? MERGE_MS + MERGE_MS_PER_BYTE * bytes : 0;
     return this.#mergeMs * Math.max(1, bytes / Math.max(1024, this.#mergeBytes));
   }
 

@@ -44,8 +44,7 @@ export function closed(
 function overBudget({ type, lessor, leases }: DualActor, application: number, router: Router): Closed | undefined {
   const bytes = memoryBytes(lessor.memory);
   const budgetMs = SYNC_BUDGET * router.applications.at(application).sloMs - type.type.criticalCostMs;
-  // Parts merge in a tree: with n lessees the base has taken part in log2(n + 1) merges.
-  const mergesMs = Math.ceil(Math.log2(leases.length + 2)) * type.mergeMs(bytes);
+  const mergesMs = type.mergesMs(lessor.memory, leases.length + 1);
   return mergesMs > budgetMs ? { reason: "budget", mergesMs, budgetMs, bytes } : undefined;
 }
 

@@ -15,6 +15,7 @@ import { stateNameField } from "../functions/wire";
 import type { Address } from "../model/address";
 
 export { mergedByFunction, splittable, subKeysIn } from "./merge";
+export { mergeMsPerByte } from "./merge-cost";
 export { checkParts, dropTaken, foldParts, type MergeOf, memoryBytes } from "./parts";
 
 /** A declared state of one function type, at a fixed index in every `Memory` of that type. */

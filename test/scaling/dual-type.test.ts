@@ -1,9 +1,20 @@
 import type { FunctionSpecification } from "../../src/config/specification";
-import { aDualType } from "../support/dual";
+import { aDualType, aLane } from "../support/dual";
 
 const state = (name: string) => ({ name, typename: "ex/any", expireMode: "none", expireAfterMs: 0 }) as const;
 const seen = { kind: "ingress", ingress: "ex/seen", partitions: "seen" } as const;
 const all = { kind: "ingress", ingress: "ex/in", partitions: "all" } as const;
+
+function withStates(states: FunctionSpecification["states"]) {
+  const type = aDualType({ states });
+  for (const name of Object.keys(states)) type.type.states.declare(state(name));
+  const mergesMs = (bytes: Readonly<Record<string, number>>, lessees: number) => {
+    const { memory } = aLane(type, 0);
+    for (const { index, name } of type.type.states.slots) memory.values[index] = new Uint8Array(bytes[name] ?? 0);
+    return type.mergesMs(memory, lessees);
+  };
+  return { type, mergesMs };
+}
 
 describe("what the configuration makes of a type", () => {
   it("an ingress whose windows end its barriers is not awaited besides", () => {
@@ -73,13 +84,34 @@ describe("what has been seen of a type", () => {
     ]);
   });
 
-  it("a merge costs what merges have cost, more for a larger part, and what the pilot saw before the first", () => {
-    const type = aDualType();
-    expect(type.mergeMs(1024 * 1024)).toBeCloseTo(5);
+  it("a function's merge costs what its merges have cost, more for a larger part, and what the pilot saw before the first", () => {
+    const { type, mergesMs } = withStates({ sketch: { kind: "function" } });
+    expect(mergesMs({ sketch: 1024 * 1024 }, 1)).toBeCloseTo(5);
     type.observeMerge(10, 2_048);
-    expect([type.mergeMs(100), type.mergeMs(2_048), type.mergeMs(4_096)]).toEqual([10, 10, 20]);
+    expect([100, 2_048, 4_096].map((bytes) => mergesMs({ sketch: bytes }, 1))).toEqual([10, 10, 20]);
+    expect(mergesMs({ sketch: 100 }, 4)).toBeCloseTo(30); // Three rounds.
     type.observeMerge(20, 2_048);
-    expect(type.mergeMs(100)).toBeCloseTo(12);
+    expect(mergesMs({ sketch: 100 }, 1)).toBeCloseTo(12);
+  });
+
+  it("what the router merges itself costs by its bytes and its kind, though no turn ever takes time", () => {
+    const { type, mergesMs } = withStates({ users: { kind: "set-union" }, total: { kind: "sum" }, last: { kind: "latest" } });
+    // A number is merged for next to nothing, whatever else is in the actor: no constant per merge closes the gate.
+    expect(mergesMs({ total: 12 }, 7)).toBeLessThan(0.01);
+    expect(mergesMs({ last: 1024 * 1024 }, 1)).toBeLessThan(1);
+    // A lessor and four lessees with a mebibyte each: three rounds over all five.
+    const one = mergesMs({ users: 1024 * 1024 }, 4);
+    expect([one > 60, one < 200]).toEqual([true, true]);
+    expect(mergesMs({ users: 2 * 1024 * 1024 }, 4)).toBeCloseTo(2 * one);
+    for (let i = 0; i < 50; i++) type.observeMerge(0, 1_024); // As it is measured: parts are small, the base is not.
+    expect(mergesMs({ users: 1024 * 1024 }, 4) / one).toBeCloseTo(1 / 5, 1);
+  });
+
+  it("of an actor that remembers nothing yet the parts are taken for the worst that its states may hold", () => {
+    const { type, mergesMs } = withStates({ users: { kind: "set-union" } });
+    expect(mergesMs({}, 1)).toBe(0);
+    type.observeMerge(0, 1024 * 1024);
+    expect(mergesMs({}, 1)).toBeGreaterThan(4);
   });
 
   it("the time between sections is a mean that follows slowly", () => {
