@@ -53,10 +53,24 @@ export function statusView(sources: AdminSources): object {
 }
 
 /** How applications keep their deadlines. */
-export function applicationsView({ applications }: Measures): object {
+export function applicationsView({ applications }: Measures, nowMs: number): object {
   return {
-    applications: applications.map((each) => ({ ...attainmentView(each), laxity: bucketsOf(each.laxityMs) })),
+    applications: applications.map((each) => ({
+      ...attainmentView(each),
+      ...sloView(each, nowMs),
+      laxity: bucketsOf(each.laxityMs),
+    })),
   };
+}
+
+/** An SLO of 99 % within 300 ms is kept while 99 % of the outputs meet deadlines of 300 ms. */
+function sloView({ slo, recent }: ApplicationMeasures, nowMs: number) {
+  if (slo === undefined) return {};
+  const { latencyMs, percentile, from } = slo;
+  const { spanMs, met, missed } = recent.counts(nowMs);
+  const attainment = met + missed === 0 ? null : met / (met + missed);
+  const kept = attainment === null ? null : attainment * 100 >= percentile;
+  return { slo: { latencyMs, percentile, from }, recent: { seconds: Math.round(spanMs / 1000), met, missed, attainment, kept } };
 }
 
 function attainmentView({ name, met, missed, missedAll }: ApplicationMeasures) {

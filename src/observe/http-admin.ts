@@ -86,7 +86,7 @@ function appOf(sources: AdminSources): Express {
     response.json(statusView(sources));
   });
   app.get("/v1/applications", (_request, response) => {
-    response.json(applicationsView(sources.measures()));
+    response.json(applicationsView(sources.measures(), sources.status().nowMs));
   });
   app.get("/v1/actors", (request, response) => {
     const query = actorQuery(request.query);

@@ -3,8 +3,10 @@
  * Names as users see them are given in `observe/metrics.ts`.
  */
 
+import type { SloSpecification } from "../config/specification";
 import { DualMeasures } from "./dual-measures";
 import { Histogram, latencyBoundsMs, sizeBounds } from "./histogram";
+import { RecentOutputs } from "./recent";
 
 export { Histogram, latencyBoundsMs, sizeBounds } from "./histogram";
 
@@ -39,7 +41,12 @@ export class ApplicationMeasures {
   readonly missed: Record<MissCause, number> = { key: 0, slot: 0, barrier: 0, retry: 0, function: 0, commit: 0 };
   /** At dispatch: latest start minus now. */
   readonly laxityMs = new Histogram(laxityBoundsMs);
-  constructor(readonly name: string) {}
+  readonly recent = new RecentOutputs();
+  constructor(
+    readonly name: string,
+    /** What its deadlines are made of. */
+    readonly slo: SloSpecification | undefined = undefined,
+  ) {}
 
   get missedAll(): number {
     return missCauses.reduce((sum, cause) => sum + this.missed[cause], 0);
@@ -110,10 +117,10 @@ export class MeasureBook {
     return measures;
   }
 
-  application(name: string): ApplicationMeasures {
+  application(name: string, slo: SloSpecification | undefined): ApplicationMeasures {
     let measures = this.applications.find((each) => each.name === name);
     if (!measures) {
-      measures = new ApplicationMeasures(name);
+      measures = new ApplicationMeasures(name, slo);
       this.applications.push(measures);
     }
     return measures;

@@ -76,7 +76,7 @@ export class Applications {
       const { name, policy: choice } = specification;
       const tag = typeof choice === "string" ? choice : choice.module;
       const make = typeof choice === "string" ? BUILT_IN[choice] : modules.get(choice.module);
-      const measures = specification.slo ? book.application(name) : undefined;
+      const measures = specification.slo ? book.application(name, specification.slo) : undefined;
       return new Application(i + 1, name, specification, this.#made(make ?? fifo), tag, measures, options.defaultSloMs);
     });
     this.all = [none, ...named];

@@ -274,6 +274,7 @@ export class Router {
     const { measures } = this.applications.at(message.application);
     const { blame } = message;
     if (!measures || !blame) return;
+    measures.recent.observe(now <= message.deadlineMs, now);
     if (now <= message.deadlineMs) {
       measures.met++;
       return;

@@ -4,7 +4,7 @@ import path from "node:path";
 import { ConfigError } from "../../src/model/errors";
 import { paths } from "../../src/observe/admin-views";
 import { type Admin, openAdmin } from "../../src/observe/http-admin";
-import { hotActor, hotExplanation, SampleRouter, shard } from "./samples";
+import { hotActor, hotExplanation, nowMs, SampleRouter, shard } from "./samples";
 
 let admin: Admin;
 let router: SampleRouter;
@@ -145,12 +145,29 @@ test("/v1/applications tells attainment, causes of misses and what was left at d
     attainment: 0.75,
     laxity: { count: 4, meanMs: 3 },
   });
+  expect(fraud).toMatchObject({
+    slo: { latencyMs: 300, percentile: 95, from: "record-timestamp" },
+    recent: { met: 0, kept: null },
+  });
   expect(fraud.laxity.buckets.filter((each: { count: number }) => each.count > 0)).toEqual([
     { fromMs: null, toMs: -10_000, count: 1 },
     { fromMs: 0, toMs: 10, count: 2 },
     { fromMs: 10_000, toMs: null, count: 1 },
   ]);
 });
+
+test.each([
+  [94, 6, false],
+  [95, 5, true],
+])(
+  "/v1/applications tells whether the SLO is kept these days, by its percentile: %i met, %i missed",
+  async (met, missed, kept) => {
+    for (let i = 0; i < 100; i++) router.fraud.recent.observe(!kept, nowMs - 3_600_000); // Long ago.
+    for (let i = 0; i < met + missed; i++) router.fraud.recent.observe(i < met, nowMs);
+    const [fraud] = JSON.parse((await get("/v1/applications")).text).applications;
+    expect(fraud.recent).toMatchObject({ attainment: met / 100, kept });
+  },
+);
 
 test("/v1/actors asks for the busiest, of one function or of all", async () => {
   const reply = await get("/v1/actors?function=shop/campaign&top=3&by=held");

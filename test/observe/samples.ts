@@ -104,7 +104,7 @@ export class SampleRouter implements AdminSources {
   query: ActorQuery | undefined;
   readonly counter = new FunctionMeasures('shop/"counter"');
   readonly orders = new SourceMeasures("shop/orders", "orders");
-  readonly fraud = new ApplicationMeasures("fraud");
+  readonly fraud = new ApplicationMeasures("fraud", { latencyMs: 300, percentile: 95, from: "record-timestamp", windowMs: 0 });
   readonly campaign = new DualMeasures("shop/campaign");
   readonly units = new UnitMeasures();
   readonly numbers: Measures = {

@@ -40,6 +40,7 @@ export const SHARED_FILES: readonly string[] = [
   "state/changelog",
   "observe/histogram",
   "observe/measure",
+  "observe/recent",
   "observe/dual-measures",
   "observe/status",
   "observe/actor-status",
