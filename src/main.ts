@@ -17,6 +17,7 @@ import type { FunctionSpecification, ModuleSpecification, RouterOptions } from "
 import type { BrokerHandle } from "./dev/broker";
 import { version } from "./fs-version";
 import { ConfigError } from "./model/errors";
+import { paths } from "./observe/admin-views";
 import type { Log } from "./observe/log";
 
 const ROOT = join(__dirname, "..", "..");
@@ -209,14 +210,18 @@ async function devOn(prepared: Prepared, broker: UsedBroker | undefined, stop: S
   return await serve(prepared, stop);
 }
 
-function whereabouts({ module, options }: Prepared, broker: UsedBroker | undefined): readonly string[] {
+/** What `dev` says where things are, before it serves. */
+export function whereabouts(
+  { module, options }: Pick<Prepared, "module" | "options">,
+  broker: UsedBroker | undefined,
+): readonly string[] {
   const how =
     broker === undefined ? "as given" : broker.startedByUs ? "started for this run, data is kept" : "was running already";
   const admin = options.adminPort === 0 ? "any free port, see the log" : `http://${options.adminHost}:${options.adminPort}`;
   return [
     `dirigo ${version}`,
     `  broker     ${options.cluster.brokers.join(",")} (${how})`,
-    `  admin      ${admin} (/healthz, /readyz, /metrics)`,
+    `  admin      ${admin} (${paths.join(", ")})`,
     `  group      ${options.group}, ${options.shards} shards; this router is ${options.router}`,
     ...module.sources.map(({ topic, targets }) => `  topic in   ${topic} → ${targets.join(", ")}`),
     ...module.egresses.map(

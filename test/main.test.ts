@@ -3,7 +3,11 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { RouterOptions } from "../src/config/specification";
+import { whereabouts } from "../src/main";
+import { paths } from "../src/observe/admin-views";
 import { APPLICATION, and, EGRESS, ENDPOINT, FUNCTION, INGRESS, without } from "./config/module-text";
+import { engineOptions, HOME, moduleSpecification } from "./support/module";
 
 const BIN = join(__dirname, "../../bin/dirigo");
 const folder = mkdtempSync(join(tmpdir(), "dirigo-main-"));
@@ -78,6 +82,12 @@ test("run refuses a wrong configuration with all its findings, on standard error
     "error: --brokers (DIRIGO_BROKERS, KAFKA_BOOTSTRAP_SERVERS): is not given; expected --brokers host:port, or an address in the first ingress",
     "",
   ]);
+});
+
+test("dev says where things are: each path of the admin server, too", () => {
+  const options = { ...engineOptions(), cluster: HOME, adminHost: "127.0.0.1", adminPort: 9070 } as RouterOptions;
+  const admin = whereabouts({ module: moduleSpecification(), options }, undefined).find((line) => line.startsWith("  admin "));
+  expect(admin).toBe(`  admin      http://127.0.0.1:9070 (${paths.join(", ")})`);
 });
 
 test("dev tells what is wrong before it starts a broker for it", () => {
