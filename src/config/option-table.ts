@@ -162,7 +162,8 @@ export const OPTIONS: readonly OptionRow[] = [
     name: "leaseIdleMs",
     kind: durationFrom(1),
     standard: "2000",
-    meaning: "how long a lessee may have nothing to do before it is consolidated",
+    meaning:
+      "how long a lessee may have nothing to do before it is consolidated; looked at as often, so it may be up to twice as long",
     rare: true,
   },
   {
