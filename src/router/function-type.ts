@@ -52,9 +52,10 @@ export class FunctionType {
   }
 
   /**
-   * How many messages add this much time to a request, at least one: what a request takes whatever is in it, the way to the function above all, does not
-   * count. What a message adds is the slope of time over messages (least squares, recent requests weigh more). It is not followed further than to twice
-   * what is usual; and while requests are all alike, so that there is no slope, it is what the mean cost allows and one to try.
+   * How many messages add this much time to a request, at least one; or as much as it takes whatever is in it (the way to the function above all),
+   * where that is more: who waits for the slot waits for that anyway. What a message adds is the slope of time over messages (least squares, recent
+   * requests weigh more). It is not followed further than to twice what is usual; and while requests are all alike, so that there is no slope, it is
+   * what the mean cost allows and one to try.
    */
   countWithin(addedMs: number): number {
     if (this.costMs === 0) return COUNT_FIRST;
@@ -63,7 +64,8 @@ export class FunctionType {
     }
     const most = Math.ceil(2 * this.#messages);
     const slopeMs = this.#covariance / this.#variance;
-    return slopeMs * most <= addedMs ? most : Math.max(1, Math.floor(addedMs / slopeMs));
+    const allowedMs = Math.max(addedMs, this.#serviceMs - slopeMs * this.#messages);
+    return slopeMs * most <= allowedMs ? most : Math.max(1, Math.floor(allowedMs / slopeMs));
   }
 
   observeCriticalCost(costMs: number): void {
