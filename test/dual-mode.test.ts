@@ -129,6 +129,24 @@ test("a hot actor gets lessees, and a critical message sees the sum of all parts
   expect(counting.driver.broker.keys("part")).toEqual([]);
 });
 
+test("an actor that was forgotten between its lessees does not give them the epochs of earlier ones", () => {
+  const counting = new Counting().warm("a");
+  for (let round = 0; round < 3; round++) {
+    counting.add("a", ...numbers);
+    counting.close("a");
+    counting.work(20);
+    expect(counting.driver.engine.measures.actors).toBe(0); // Its state is kept; what it was besides is not.
+  }
+  const records = (counting.driver.broker.topics.get("g.control") ?? []).map(({ key, value }) =>
+    decodeControl(Buffer.from(String(key)), value as Uint8Array),
+  );
+  const granted = records.flatMap((record) => (record.kind === "lease_granted" ? [`${record.epoch}/${record.lane}`] : []));
+  expect(granted.length).toBeGreaterThan(3);
+  expect(new Set(granted).size).toBe(granted.length);
+  const epochs = records.map(({ epoch }) => epoch);
+  expect(epochs).toEqual([...epochs].sort((one, other) => one - other));
+});
+
 test("what comes behind a critical message waits for it", () => {
   const counting = new Counting().warm("a");
   counting.add("a", ...numbers);

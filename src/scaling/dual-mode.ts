@@ -126,6 +126,7 @@ export class DualMode implements ActorHost {
     const type = this.#type(lessor.type);
     const actor = new DualActor(type, lessor, this);
     type.actors.set(lessor.address.id, actor);
+    actor.epoch = type.firstEpoch;
     const record = this.#records.get(recordName(lessor));
     if (record) {
       this.#records.delete(recordName(lessor));
@@ -157,7 +158,7 @@ export class DualMode implements ActorHost {
   #forget(actor: DualActor): void {
     actor.forgotten = true;
     if (actor.recorded) this.remember(actor);
-    actor.type.actors.delete(actor.lessor.address.id);
+    actor.type.forget(actor);
     this.parts.router.drop(actor.lessor);
   }
 

@@ -40,6 +40,8 @@ export class DualType {
   /** Of merges that take more than a turn, those of the function: one part takes this long, ms, as a moving mean; and a part of any has had this many bytes. */
   #mergeMs = 0;
   #mergeBytes = 0;
+  /** No actor that was forgotten has had a larger one; who comes after it at its address does not repeat its epochs (PROTOCOL.md). */
+  firstEpoch = 0;
   /** From one section's start to the next on an actor, ms; 0: unknown. */
   periodMs = 0;
 
@@ -98,6 +100,12 @@ export class DualType {
     if (least <= this.least) return false;
     this.least = least;
     return true;
+  }
+
+  /** Nothing of it is kept in memory but how far its epochs went, together with all others'. */
+  forget({ lessor, epoch }: DualActor): void {
+    this.actors.delete(lessor.address.id);
+    this.firstEpoch = Math.max(this.firstEpoch, epoch);
   }
 
   observeMerge(ms: number, bytes: number): void {
