@@ -64,7 +64,7 @@ export interface ActorList {
 
 /**
  * Why an actor has no lessee, or no more. The gate's reasons: `max`, `undeclared`, `unsplittable`, `budget`, `barrier-near`; no need: `exclusive`, `stopped`,
- * `idle`, `in-time`, `policy`; no place: `no-slot`, `no-gain`; `open`: the next message that would be late gets one.
+ * `idle`, `in-time`, `policy`; no place: `no-slot`, `no-gain`; `open`: the next message gets one.
  */
 export type LesseeVerdict =
   | "open"

@@ -138,7 +138,7 @@ const families: readonly Family[] = [
   perDual(
     "counter",
     "leases_granted_total",
-    "Lessees opened because a message would have been late.",
+    "Lessees opened because a message would have been late, or waited long, on the lanes there were.",
     (each) => each.leasesGranted,
   ),
   perDual("gauge", "lessees", "Lessees open now.", (each) => each.lessees),

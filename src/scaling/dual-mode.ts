@@ -288,7 +288,7 @@ export class DualMode implements ActorHost {
     const lane = actor.nextLane++;
     const lease = this.#lease(actor, lane, worker, now);
     type.measures.leasesGranted++;
-    const reason = `a message would have missed its latest start on ${actor.leases.length} lanes`;
+    const reason = `lanes so far: ${actor.leases.length}; a message would have been late there, or waited long`;
     const replica = worker?.index ?? 0;
     this.#control(actor, { kind: "lease_granted", actor: lessor.address, epoch: actor.epoch, atMs: now, lane, replica, reason });
     this.#reports.leaseGranted(actor, lease, reason);

@@ -51,7 +51,7 @@ export const MARGIN = 0.3;
 /**
  * Latest start first: what is left of the deadline after this hop, the hops behind it and a margin. Recomputed at every hop, so
  * that a message does not look more urgent the further it has come (SCHEDULING.md 3.1, after Cameo). Actors that may be split get lessees
- * where they would be late alone (reject.ts).
+ * where a message would be late, or wait long, on the lanes there are (reject.ts).
  */
 export function minLaxity(): Policy {
   let marginMs = 0;
