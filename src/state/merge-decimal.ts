@@ -74,7 +74,12 @@ export function numberKey(text: string): number | string {
 
 /** Written without a fraction and without an exponent. */
 export function isInteger(text: string): boolean {
-  return /^-?\d+$/.test(text);
+  const first = text.charCodeAt(0) === 0x2d ? 1 : 0; // -
+  for (let i = first; i < text.length; i++) {
+    const letter = text.charCodeAt(i);
+    if (letter < 0x30 || letter > 0x39) return false;
+  }
+  return text.length > first;
 }
 
 /** Whole numbers of so few letters are exact as doubles, and so is the sum of two. */

@@ -44,7 +44,7 @@ function merged(spec: MergeSpecification, base: string, part: string): string {
       return perKey(base, part, (key, one, other) => inside(key, () => merged(spec.inner, one, other)));
     case "partition":
       return perKey(base, part, (key) => {
-        throw new ProtocolError(`key ${shown(JSON.stringify(key))} is in two parts, so that messages of one key went to both`);
+        throw new ProtocolError(`key ${shown(JSON.stringify(key()))} is in two parts, so that messages of one key went to both`);
       });
     case "latest": // The last write is known of the whole state only: who wrote another key says nothing of this one.
     case "function":
@@ -54,11 +54,11 @@ function merged(spec: MergeSpecification, base: string, part: string): string {
 }
 
 /** Says at which key of a map it went wrong. */
-function inside(key: string, merge: () => string): string {
+function inside(key: () => string, merge: () => string): string {
   try {
     return merge();
   } catch (error) {
-    if (error instanceof ProtocolError) throw new ProtocolError(`key ${shown(JSON.stringify(key))}: ${error.message}`);
+    if (error instanceof ProtocolError) throw new ProtocolError(`key ${shown(JSON.stringify(key()))}: ${error.message}`);
     throw error;
   }
 }
@@ -185,7 +185,7 @@ function perKeyByText(base: string, part: string, both: MergeMember): string {
   const members = membersOf(base);
   for (const [key, value] of membersOf(part)) {
     const known = members.get(key);
-    members.set(key, known === undefined ? value : both(key, known, value));
+    members.set(key, known === undefined ? value : both(() => key, known, value));
   }
   return objectOf(members);
 }

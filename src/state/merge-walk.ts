@@ -37,7 +37,8 @@ const PROBES_MAX = 256;
 const HASH_BITS = 0x3fffffff;
 
 export type SameContent = (one: string, other: string) => boolean;
-export type MergeMember = (key: string, base: string, part: string) => string;
+/** The key is for who has to name it. */
+export type MergeMember = (key: () => string, base: string, part: string) => string;
 
 /** The base's elements as they are, then those that only the part has, once each. `undefined`: this is not the way to find out. */
 export function unionOf(base: string, part: string, same: SameContent): string | undefined {
@@ -79,20 +80,22 @@ export function mergedMembers(base: string, part: string, same: SameContent, mer
     if (found === NONE) continue;
     partners[found] = i;
   }
-  const pieces: string[] = [];
+  let merged = "";
   const { length } = known.entries;
+  let at = 0;
+  const key = () => textOf(known.entries.text(at));
   let from = length === 0 ? 0 : known.entries.start(0);
   for (let i = 0; i < length; i++) {
     const partner = partners[i] as number;
     if (partner === NONE) continue;
-    const key = textOf(known.entries.text(i));
-    pieces.push(base.slice(from, known.entries.value(i)), merge(key, known.entries.valueText(i), entries.valueText(partner)));
+    at = i;
+    merged += base.slice(from, known.entries.value(i)) + merge(key, known.entries.valueText(i), entries.valueText(partner));
     from = known.entries.stop(i);
     entries.drop(partner);
   }
-  if (length > 0) pieces.push(base.slice(from, known.entries.stop(length - 1)));
+  if (length > 0) merged += base.slice(from, known.entries.stop(length - 1));
   const news = entries.rest();
-  return `{${pieces.join("")}${length > 0 && news !== "" ? "," : ""}${news}}`;
+  return `{${merged}${length > 0 && news !== "" ? "," : ""}${news}}`;
 }
 
 /** The members of an object by the hashes of their keys; undefined: unusual, or a key is there twice. */

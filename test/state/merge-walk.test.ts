@@ -97,7 +97,7 @@ describe("the union of two arrays", () => {
 });
 
 describe("the members of two objects", () => {
-  const plus = (_key: string, base: string, part: string) => String(Number(base) + Number(part));
+  const plus = (_key: () => string, base: string, part: string) => String(Number(base) + Number(part));
   const sameText = (one: string, other: string) => JSON.parse(one) === JSON.parse(other);
   const merged = (base: string, part: string) => mergedMembers(base, part, sameText, plus);
 
