@@ -396,8 +396,10 @@ export class Life {
     for (const message of unit.outputs) this.router.judge(message, now);
     for (const { input, low } of unit.lows) input.committedLow = low;
     if (now - this.#notedMs >= NOTE_PROGRESS_MS) this.noteProgress(now, effects);
-    if (unit.records < FLOWING_RECORDS || this.phase === "retiring") this.closeUnit(now, effects);
-    else if (this.outbox.dirty) this.#awaitUnit(now + FLOWING_LINGER_MS);
+    const lingerMs =
+      unit.records < FLOWING_RECORDS ? this.#options.unitLingerMs : Math.max(FLOWING_LINGER_MS, this.#options.unitLingerMs);
+    if (lingerMs === 0 || this.phase === "retiring") this.closeUnit(now, effects);
+    else if (this.outbox.dirty) this.#awaitUnit(now + lingerMs);
     return true;
   }
 

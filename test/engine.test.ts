@@ -524,6 +524,20 @@ describe("units", () => {
     expect(driver.committing).toBeDefined();
   });
 
+  it("wait for the linger behind another one, too", () => {
+    const driver = EngineDriver.running({ options: { unitLingerMs: 50 } });
+    driver.receive(driver.onlyInput, ["a", "1"], ["b", "1"]);
+    driver.reply({}, "a");
+    driver.advance(50);
+    expect(driver.committing).toBeDefined();
+    driver.reply({}, "b");
+    driver.commit();
+    driver.advance(49);
+    expect(driver.committing).toBeUndefined();
+    driver.advance(1);
+    expect(driver.committing).toBeDefined();
+  });
+
   it("wait a little for more behind a large one, while records flow", () => {
     const driver = EngineDriver.running();
     const outputs = (count: number): ReplyFields => ({ outgoing_messages: Array.from({ length: count }, () => send("x", "1")) });
