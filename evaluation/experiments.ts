@@ -187,8 +187,8 @@ export function barrierLoad(stateBytes: number): Load {
   return { ...load, applications: load.applications.map((each) => ({ ...each, sloMs: 60_000 })), warmSeconds: 2, tailSeconds: 0 };
 }
 
-/** States at which leases pay, and at which they do not: with the gate, satisfaction is never worse than without leases. */
-const GATE_BYTES = [16 * 1_024, 256 * 1_024, MIB, 4 * MIB] as const;
+/** Merges with which leases pay, and with which they do not, ms each: with the gate, satisfaction is never worse than without leases. */
+const GATE_MERGES_MS = [0.3, 20, 50, 100, 200, 400] as const;
 export const GATE_ARMS = { leased: "leases", aligned: "no leases" } as const;
 const GATE_SECONDS = 40;
 const GATE_SEEDS = 5;
@@ -209,10 +209,10 @@ function barriers({ seeds }: ExperimentOptions): Experiment {
   for (const [scaling, arm] of Object.entries(GATE_ARMS)) {
     const configuration: Configuration = { ...OURS, scaling: scaling as "leased" | "aligned" };
     configurations[arm] = configuration;
-    for (const latencyStateBytes of GATE_BYTES) {
+    for (const mergeMs of GATE_MERGES_MS) {
       for (const seed of seeds.slice(0, GATE_SEEDS)) {
-        const load = mixHot({ rate: ABLATION_RATE, seconds: GATE_SECONDS, latencyStateBytes });
-        tasks.push({ kind: "run", experiment: id, arm, x: latencyStateBytes, load, configuration, seed });
+        const load = mixHot({ rate: ABLATION_RATE, seconds: GATE_SECONDS });
+        tasks.push({ kind: "run", experiment: id, arm, x: mergeMs, load, configuration, seed, physics: { mergeMs } });
       }
     }
   }

@@ -70,6 +70,8 @@ export interface FunctionsOptions {
   /** Topic of the outputs. */
   readonly topic: string;
   readonly meter: Meter;
+  /** A merge takes so long at least, ms. */
+  readonly mergeMs?: number;
 }
 
 export function functionsOf(options: FunctionsOptions): Functions {
@@ -161,7 +163,7 @@ class ApplicationFunctions {
 
   #merge(base: StateValues<typeof states>, part: PartValues<typeof states>): void {
     if (!part.tally) return;
-    this.options.meter.workMs += mergeMs(part.tally.bytes.length);
+    this.options.meter.workMs += mergeMs(part.tally.bytes.length, this.options.mergeMs);
     base.tally = base.tally ? base.tally.absorb(part.tally) : part.tally;
   }
 
@@ -193,7 +195,7 @@ class ApplicationFunctions {
 }
 
 /** What merging a part into a base takes where functions run: only the bytes of the part travel for it. */
-export function mergeMs(partBytes: number): number {
+export function mergeMs(partBytes: number, leastMs = MERGE_MS): number {
   const mebibytes = partBytes / (1024 * 1024);
-  return MERGE_MS + (MERGE_MS_PER_MIB + TRANSFER_MS_PER_MIB) * mebibytes;
+  return leastMs + (MERGE_MS_PER_MIB + TRANSFER_MS_PER_MIB) * mebibytes;
 }

@@ -70,10 +70,9 @@ export interface MixHotOptions {
   /** Records per second and partition of the latency applications. */
   readonly rate: number;
   readonly seconds?: number;
-  readonly latencyStateBytes?: number;
 }
 
-export function mixHot({ rate, seconds = FINAL_SECONDS, latencyStateBytes = 16 * 1024 }: MixHotOptions): Load {
+export function mixHot({ rate, seconds = FINAL_SECONDS }: MixHotOptions): Load {
   const latency = (index: number): ApplicationLoad => ({
     name: `ls${index}`,
     group: "latency",
@@ -83,7 +82,7 @@ export function mixHot({ rate, seconds = FINAL_SECONDS, latencyStateBytes = 16 *
     partitions: 2,
     aggregates: 2,
     means: LATENCY_MEANS,
-    stateBytes: latencyStateBytes,
+    stateBytes: 16 * 1024,
     perSecond: rate,
     rhythm: PARETO,
   });

@@ -67,7 +67,7 @@ export function simulatedBarriers(table: Table): Section {
   const gate = table
     .xs(leased)
     .map((x) => [
-      bytesText(x),
+      `${x} ms`,
       shownEstimate(table.mean(aligned, x, "latency")),
       shownEstimate(table.mean(leased, x, "latency")),
       shownDifference(table.difference(leased, aligned, x, "latency")),
@@ -76,7 +76,7 @@ export function simulatedBarriers(table: Table): Section {
   return {
     blocks: {
       consolidation: `${barrierTable(table, "consolidateP50")}\n\n${fit(table)}`,
-      gate: tableText(["state", "no leases, %", "leases, %", "difference", "leases granted"], gate),
+      gate: tableText(["a merge takes", "no leases, %", "leases, %", "difference", "leases granted"], gate),
     },
     plots: { "e5-consolidation": barrierPlot(table, "Merging the parts of an actor, simulated") },
   };

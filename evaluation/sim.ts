@@ -32,8 +32,9 @@ export interface RunResult {
 const GROUP = "mix";
 const OUT = "out";
 
-export function simulate({ load, configuration, seed, physics }: Run): RunResult {
+export function simulate({ load, configuration, seed, physics: changed }: Run): RunResult {
   const workload = workloadOf(load, seed);
+  const physics: Physics = { ...PHYSICS, ...changed };
   const plan = planOf(load, configuration.replicas, seed);
   const meter = new Meter();
   const measurement = new Measurement(workload);
@@ -46,8 +47,8 @@ export function simulate({ load, configuration, seed, physics }: Run): RunResult
     module: moduleOf(load, configuration, { brokers: "kafka:9092", urls, group: GROUP }),
     policies: OWN,
     seed,
-    physics: { ...PHYSICS, ...physics },
-    functions: functionsOf({ load, plan, seed, topic: OUT, meter }),
+    physics,
+    functions: functionsOf({ load, plan, seed, topic: OUT, meter, mergeMs: physics.mergeMs }),
     meter,
     inputs: load.applications.flatMap(({ partitions }, source) =>
       Array.from({ length: partitions }, (_, partition) => ({ source, partition })),

@@ -14,7 +14,7 @@ import type { StandingClaim } from "../src/model/claim";
 import type { InputRecord, OutputRecord, TopicBatch } from "../src/model/record";
 import type { PolicyModules } from "../src/router/applications";
 import { Agenda, START_MS } from "../test/simulation/agenda";
-import type { Handled, Meter } from "./functions";
+import { type Handled, MERGE_MS, type Meter } from "./functions";
 
 export { START_MS };
 
@@ -23,9 +23,11 @@ export interface Physics {
   readonly hopMs: number;
   /** From asking for a commit to its acknowledgement, ms. */
   readonly commitMs: number;
+  /** A merge in a function, whatever its part has in it, ms. */
+  readonly mergeMs: number;
 }
 
-export const PHYSICS: Physics = { hopMs: 0.5, commitMs: 3 };
+export const PHYSICS: Physics = { hopMs: 0.5, commitMs: 3, mergeMs: MERGE_MS };
 
 /** A record on its way into the engine. */
 export interface Incoming {
