@@ -116,10 +116,10 @@ async function oneHotActor(stage: Stage, { seeds }: RealOptions): Promise<Omit<R
 
 // ── E5 ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const REAL_LESSEES = [1, 2, 4, 8] as const;
+const REAL_LESSEES = [1, 4, 8] as const;
 const KIB = 1_024;
 /** A batch and its state have to fit into what a function may be sent and may answer (32 MiB). */
-const REAL_BYTES = [KIB, 16 * KIB, 64 * KIB, 256 * KIB, KIB * KIB, 4 * KIB * KIB, 8 * KIB * KIB] as const;
+const REAL_BYTES = [KIB, 64 * KIB, 256 * KIB, KIB * KIB, 8 * KIB * KIB] as const;
 
 async function barriers(stage: Stage, { seeds }: RealOptions): Promise<Omit<Results, "seeds">> {
   const experiment = "e5-real";

@@ -17,22 +17,27 @@ function rounds(lessees: number): number {
   return Math.ceil(Math.log2(lessees + 1));
 }
 
+/** The arms that there are: the real run has fewer. */
+function lesseesOf({ arms }: Table): number[] {
+  return LESSEES.filter((lessees) => arms.includes(lesseesArm(lessees)));
+}
+
 function barrierTable(table: Table, value: string): string {
   const bytes = table.xs(lesseesArm(LESSEES[0]));
   const rows = bytes.map((x) => [
     bytesText(x),
-    ...LESSEES.map((lessees) => {
+    ...lesseesOf(table).map((lessees) => {
       const arm = lesseesArm(lessees);
       return shownNumber(table.mean(arm, x, value).mean, 1);
     }),
   ]);
-  return tableText(["state", ...LESSEES.map(lesseesArm)], rows);
+  return tableText(["state", ...lesseesOf(table).map(lesseesArm)], rows);
 }
 
 /** Consolidation against what has to be merged, in sequence (bytes × rounds) and in all (bytes × lessees). */
 function fit(table: Table): string {
   const points = (weight: (lessees: number) => number) =>
-    LESSEES.flatMap((lessees) => {
+    lesseesOf(table).flatMap((lessees) => {
       const arm = lesseesArm(lessees);
       return table
         .xs(arm)
@@ -45,7 +50,7 @@ function fit(table: Table): string {
 }
 
 function series(table: Table): Series[] {
-  return LESSEES.map((lessees) => {
+  return lesseesOf(table).map((lessees) => {
     const arm = lesseesArm(lessees);
     return { name: arm, points: table.xs(arm).map((x) => ({ x, y: table.mean(arm, x, "consolidateP50").mean })) };
   });
