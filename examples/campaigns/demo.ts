@@ -106,7 +106,13 @@ class Demo {
   }
 
   async #play(kafka: Kafka, targets: { readonly fifo: string; readonly dirigo: string }): Promise<void> {
-    const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner, allowAutoTopicCreation: false });
+    const producer = kafka.producer({
+      // What is sent again because one partition refused it is there once in the others, too.
+      idempotent: true,
+      maxInFlightRequests: 1,
+      createPartitioner: Partitioners.DefaultPartitioner,
+      allowAutoTopicCreation: false,
+    });
     this.#undo.push(() => producer.disconnect());
     await producer.connect();
     const { windowMs } = reporting;

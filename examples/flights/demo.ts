@@ -151,7 +151,13 @@ class Demo {
   }
 
   async #produce(kafka: Kafka, router: Child): Promise<void> {
-    const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner, allowAutoTopicCreation: false });
+    const producer = kafka.producer({
+      // What is sent again because one partition refused it is there once in the others, too.
+      idempotent: true,
+      maxInFlightRequests: 1,
+      createPartitioner: Partitioners.DefaultPartitioner,
+      allowAutoTopicCreation: false,
+    });
     this.#undo.push(() => producer.disconnect());
     await producer.connect();
     const burstEnd = this.flights.length - calmFlights;

@@ -74,7 +74,13 @@ export class TestKafka {
   /** In the order given; without a partition, where Kafka's default partitioner puts the key. */
   async produce(topic: string, records: readonly NewRecord[]): Promise<void> {
     this.#plain ??= this.#connect(
-      this.client.producer({ createPartitioner: Partitioners.DefaultPartitioner, allowAutoTopicCreation: false }),
+      this.client.producer({
+        // Or a try that one partition of a new topic refuses is repeated for all of them, and the others have it twice.
+        idempotent: true,
+        maxInFlightRequests: 1,
+        createPartitioner: Partitioners.DefaultPartitioner,
+        allowAutoTopicCreation: false,
+      }),
     );
     const producer = await this.#plain;
     for (let from = 0; from < records.length; from += RECORDS_PER_SEND) {
