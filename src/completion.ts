@@ -33,18 +33,20 @@ export class Completion {
 
   #finishRecord(input: Input, progress: Progress, entry: RecordEntry, message: Message): void {
     if (entry.copies) {
-      for (const copy of entry.copies) {
-        if (copy === message || copy.entry !== entry) continue; // It is remembered already.
-        if (input.source.disordered) this.#adoptEarlier(input, progress, entry, copy);
-        // Were it left to the record, a crash between two units would run the finished copy again.
-        this.delivery.adopt(copy, input);
-        progress.finish(entry);
-      }
+      if (input.source.disordered) this.#adoptEarlier(input, progress, entry, message.target.id);
+      // Were they left to the record, a crash between two units would run the finished copy again.
+      for (const copy of entry.copies) if (copy !== message) this.#adopt(input, progress, entry, copy);
     }
     this.#finishCopy(input, progress, entry, message);
   }
 
-  /** It is finished, or remembered by itself: the record need not stand for it any more. */
+  /** The copy is remembered by itself from here on: the record need not stand for it any more. */
+  #adopt(input: Input, progress: Progress, entry: RecordEntry, copy: Message): void {
+    if (copy.entry !== entry) return; // It is remembered already.
+    this.delivery.adopt(copy, input);
+    this.#finishCopy(input, progress, entry, copy);
+  }
+
   #finishCopy(input: Input, progress: Progress, entry: RecordEntry, { ingressMs }: Message): void {
     if (!progress.finish(entry)) return;
     input.finished(entry);
@@ -52,21 +54,18 @@ export class Completion {
     this.outbox.finishedRecord(input, ingressMs);
   }
 
-  /** What stands before this copy on its channel and is not finished is remembered before it: after a crash they come in this order. */
-  #adoptEarlier(input: Input, progress: Progress, entry: RecordEntry, { target: { type, namespace, id } }: Message): void {
-    const earlier: Message[] = [];
+  /**
+   * What stands before this record under the same key and is not finished is remembered before its copies: after a crash they come in this order. All
+   * copies of such a record are: progress cannot say that one of them is remembered, and the record, read again, would make it once more.
+   */
+  #adoptEarlier(input: Input, progress: Progress, entry: RecordEntry, key: string): void {
+    const earlier: RecordEntry[] = [];
     for (let before = entry.before; before; before = before.before) {
-      for (const copy of before.copies ?? []) {
-        const { target } = copy;
-        if (copy.entry === before && target.id === id && target.type === type && target.namespace === namespace)
-          earlier.push(copy);
-      }
+      if (before.copies?.some(({ target }) => target.id === key)) earlier.push(before);
     }
-    for (const copy of earlier.reverse()) {
-      const own = copy.entry as RecordEntry;
-      input.adopted(own, copy.heldMs > 0);
-      this.delivery.adopt(copy, input);
-      this.#finishCopy(input, progress, own, copy);
+    for (const own of earlier.reverse()) {
+      input.adopted(own);
+      for (const copy of own.copies ?? []) this.#adopt(input, progress, own, copy);
     }
   }
 

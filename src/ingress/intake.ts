@@ -65,14 +65,10 @@ export class Input {
     else this.#heldMessages.delete(entry);
   }
 
-  /** A copy leaves this record, which others of its copies still hold: what it counts for leaves with it. */
-  adopted(entry: RecordEntry, held: boolean): void {
-    const before = this.#heldMessages.get(entry) ?? 0;
-    const after = held ? before - 1 : before;
-    if (before === entry.remaining) this.held--;
-    if (after === entry.remaining - 1) this.held++;
-    if (after > 0) this.#heldMessages.set(entry, after);
-    else this.#heldMessages.delete(entry);
+  /** All copies of this unfinished record are about to be remembered by themselves: what it counts for leaves with them. */
+  adopted(entry: RecordEntry): void {
+    if (this.#heldMessages.get(entry) === entry.remaining) this.held--;
+    this.#heldMessages.delete(entry);
   }
 
   /** A message of this record is finished, hence the record: copies that are still held are remembered by themselves from here on. */

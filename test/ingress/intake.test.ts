@@ -156,6 +156,21 @@ describe("Intake", () => {
     expect(input.held).toBe(0);
   });
 
+  it.each([
+    [[true, true], 1],
+    [[true, false], 0],
+  ])("I3: a record whose copies are about to be remembered counts no more; held: %p", (heldOf, counted) => {
+    const intake = intakeWith();
+    const input = opened(intake, 0);
+    const entry = enter(input, 0, 2);
+    for (const held of heldOf) if (held) intake.heldChanged(aMessage({ entry }), 1);
+    expect(input.held).toBe(counted);
+    input.adopted(entry);
+    for (const _ of heldOf) input.progress?.finish(entry);
+    input.finished(entry);
+    expect(input.held).toBe(0);
+  });
+
   it("I3: while too much is held, those inputs rest that no barrier waits for", () => {
     const intake = intakeWith();
     for (const partition of [0, 1]) opened(intake, partition);
