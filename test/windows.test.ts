@@ -1,5 +1,5 @@
 /** Ends of windows through the engine: what the clock decides is written with what comes of it, and not for its own sake. */
-import type { WatermarkSpecification } from "../src/config/specification";
+import type { FunctionSpecification, WatermarkSpecification } from "../src/config/specification";
 import { decodeProgress, type ProgressMark } from "../src/ingress/progress";
 import { EngineDriver, record } from "./support/engine-driver";
 import { sourceSpecification, watermarkSpecification } from "./support/module";
@@ -72,6 +72,39 @@ describe("a quiet partition", () => {
     receive(next, 0, 0, 101_000);
     receive(next, 0, 1, 105_100);
     expect(afters(next)).toEqual([105, 105]);
+  });
+
+  it("has passed what former lives have passed before anything comes, so that an actor that is new is not told of it", () => {
+    const sources = [
+      sourceSpecification({ watermark: watermarkSpecification({}) }),
+      sourceSpecification({ ingress: "ex/plain", topic: "plain" }),
+    ];
+    const dual: FunctionSpecification = {
+      functions: [{ namespace: "ex", prefix: "fn", exact: true }],
+      mode: "dual",
+      maxLessees: 0,
+      upstreams: [{ kind: "ingress", ingress: "ex/in", partitions: "all" }],
+      critical: [],
+      series: undefined,
+      barrier: undefined,
+      states: {},
+    };
+    const inputs = [...INPUTS, { source: 1, partition: 0 }];
+    const driver = EngineDriver.running({ nowMs: 100_000, inputs, module: { sources, functions: [dual] } });
+    for (const partition of [0, 1]) receive(driver, partition, 0, 99_500);
+    while (driver.inFlight.length > 0) driver.reply();
+    driver.commitAll();
+    const next = driver.restarted();
+    const [plain = -1] = [...next.inputs].find(([, { source }]) => source === 1) ?? [];
+    next.apply({ kind: "records_received", input: plain, records: [record(0, "new", "x")], nextOffset: 1 });
+    receive(next, 0, 1, 99_600);
+    receive(next, 1, 1, 99_600);
+    const ran: string[] = [];
+    while (next.inFlight.length > 0) {
+      const { id, texts } = next.reply();
+      ran.push(...texts.map((text) => `${id} ${text}`));
+    }
+    expect(ran.filter((each) => each.startsWith("new"))).toEqual(["new x"]);
   });
 
   it("is heard of only while the router runs", () => {

@@ -23,8 +23,9 @@ export class Windows {
     private readonly onlookers: Onlookers,
   ) {}
 
-  /** The router runs: time begins to count. */
+  /** The router runs: time begins to count. What is known of former lives is told before anything comes: who is new by then has not missed it. */
   begin(now: number): void {
+    for (const input of this.intake.inputs.values()) this.#tell(input, now);
     for (const watermark of this.intake.watermarks) if (watermark.byArrival) this.over(watermark, now);
   }
 
