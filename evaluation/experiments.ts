@@ -190,7 +190,6 @@ export function barrierLoad(stateBytes: number): Load {
 /** Merges with which leases pay, and with which they do not, ms each: with the gate, satisfaction is never worse than without leases. */
 const GATE_MERGES_MS = [0.3, 20, 50, 100, 200, 400] as const;
 export const GATE_ARMS = { leased: "leases", aligned: "no leases" } as const;
-const GATE_SECONDS = 40;
 const GATE_SEEDS = 5;
 
 function barriers({ seeds }: ExperimentOptions): Experiment {
@@ -211,7 +210,7 @@ function barriers({ seeds }: ExperimentOptions): Experiment {
     configurations[arm] = configuration;
     for (const mergeMs of GATE_MERGES_MS) {
       for (const seed of seeds.slice(0, GATE_SEEDS)) {
-        const load = mixHot({ rate: ABLATION_RATE, seconds: GATE_SECONDS });
+        const load = mixHot({ rate: ABLATION_RATE });
         tasks.push({ kind: "run", experiment: id, arm, x: mergeMs, load, configuration, seed, physics: { mergeMs } });
       }
     }
@@ -221,7 +220,7 @@ function barriers({ seeds }: ExperimentOptions): Experiment {
     title: "barriers against state size and lessees, and the gate",
     tasks,
     configurations,
-    notes: { ...PHYSICS_NOTES, seconds: GATE_SECONDS },
+    notes: { ...PHYSICS_NOTES, seconds: FINAL_SECONDS },
   };
 }
 
