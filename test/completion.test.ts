@@ -4,20 +4,12 @@ import type { Delivery } from "../src/delivery";
 import type { Outbox } from "../src/egress/outbox";
 import { type Input, Intake } from "../src/ingress/intake";
 import type { Message } from "../src/model/message";
+import { functionSpecification } from "./support/dual";
 import { aMessage } from "./support/messages";
 import { applicationsOf, engineOptions, moduleSpecification, sourceSpecification } from "./support/module";
 
 const TARGETS = ["ex/k", "ex/l"];
-const DUAL = {
-  functions: [{ namespace: "ex", prefix: "l", exact: true }],
-  mode: "dual",
-  maxLessees: 2,
-  upstreams: [],
-  critical: [],
-  series: undefined,
-  barrier: undefined,
-  states: {},
-} as const;
+const DUAL = functionSpecification({ functions: [{ namespace: "ex", prefix: "l", exact: true }] });
 
 class Fixture {
   readonly input: Input;

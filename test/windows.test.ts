@@ -1,6 +1,7 @@
 /** Ends of windows through the engine: what the clock decides is written with what comes of it, and not for its own sake. */
-import type { FunctionSpecification, WatermarkSpecification } from "../src/config/specification";
+import type { WatermarkSpecification } from "../src/config/specification";
 import { decodeProgress, type ProgressMark } from "../src/ingress/progress";
+import { functionSpecification } from "./support/dual";
 import { EngineDriver, record } from "./support/engine-driver";
 import { sourceSpecification, watermarkSpecification } from "./support/module";
 
@@ -79,16 +80,8 @@ describe("a quiet partition", () => {
       sourceSpecification({ watermark: watermarkSpecification({}) }),
       sourceSpecification({ ingress: "ex/plain", topic: "plain" }),
     ];
-    const dual: FunctionSpecification = {
-      functions: [{ namespace: "ex", prefix: "fn", exact: true }],
-      mode: "dual",
-      maxLessees: 0,
-      upstreams: [{ kind: "ingress", ingress: "ex/in", partitions: "all" }],
-      critical: [],
-      series: undefined,
-      barrier: undefined,
-      states: {},
-    };
+    const upstreams = [{ kind: "ingress", ingress: "ex/in", partitions: "all" }] as const;
+    const dual = functionSpecification({ maxLessees: 0, upstreams });
     const inputs = [...INPUTS, { source: 1, partition: 0 }];
     const driver = EngineDriver.running({ nowMs: 100_000, inputs, module: { sources, functions: [dual] } });
     for (const partition of [0, 1]) receive(driver, partition, 0, 99_500);

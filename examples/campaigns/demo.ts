@@ -10,6 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Kafka, logLevel, Partitioners } from "kafkajs";
 import { brokerDown, brokerUp } from "../../src/dev/broker";
+import { runDemo } from "../demo-main";
 import { Expectation } from "./expectation";
 import { Producers } from "./producers";
 import { reporting } from "./record";
@@ -181,39 +182,11 @@ class Demo {
   }
 }
 
-async function main(options: Options): Promise<number> {
-  const demo = new Demo(options);
-  let interrupted: number | undefined;
-  const interrupt = (code: number) => () => {
-    interrupted ??= code;
-    console.log("\nending what was started …");
-    demo.end().finally(() => process.exit(code));
-  };
-  process.on("SIGINT", interrupt(130));
-  process.on("SIGTERM", interrupt(143));
-  process.on("SIGHUP", interrupt(129));
-  try {
-    return tell(demo, await demo.run());
-  } catch (error) {
-    // What fails while everything is being ended is no news.
-    if (interrupted === undefined) console.error(error instanceof Error ? error.message : String(error));
-    return 1;
-  } finally {
-    await demo.end();
-    if (interrupted !== undefined) process.exit(interrupted);
-  }
-}
-
-function tell(demo: Demo, differences: readonly string[]): number {
-  for (const line of demo.report()) console.log(line);
-  if (differences.length === 0) {
-    console.log("  check: every total of both sides is as computed directly: none missing, none twice, all in order");
-    return 0;
-  }
-  console.log(`  check FAILED, ${differences.length} differences from the direct computation:`);
-  for (const difference of differences.slice(0, 50)) console.log(`    ${difference}`);
-  return 1;
-}
+const verdict = {
+  right: "  check: every total of both sides is as computed directly: none missing, none twice, all in order",
+  wrong: "  check FAILED",
+  indent: "    ",
+};
 
 function optionsOf(args: string[]): Options {
   const { values } = parseArgs({
@@ -233,4 +206,4 @@ function optionsOf(args: string[]): Options {
   return { seconds: whole("seconds", 10), seed: whole("seed", 0), brokers: values.brokers, name: values.name };
 }
 
-main(optionsOf(process.argv.slice(2))).then((code) => process.exit(code));
+runDemo(new Demo(optionsOf(process.argv.slice(2))), verdict).then((code) => process.exit(code));

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Consumer, Kafka, logLevel, Partitioners, type Producer } from "kafkajs";
 import { brokerDown, brokerUp } from "../../src/dev/broker";
 import { freePort } from "../../src/dev/kafka-probe";
+import { runDemo } from "../demo-main";
 import { Child } from "./children";
 import { Expectation } from "./expectation";
 import { type Alert, type Figures, type Flight, readFlights } from "./flight";
@@ -239,40 +240,11 @@ class Demo {
   }
 }
 
-async function main(): Promise<number> {
-  const demo = new Demo();
-  let interrupted: number | undefined;
-  const interrupt = (code: number) => () => {
-    interrupted ??= code;
-    console.log("\nending what was started …");
-    demo.end().finally(() => process.exit(code));
-  };
-  process.on("SIGINT", interrupt(130));
-  process.on("SIGTERM", interrupt(143));
-  process.on("SIGHUP", interrupt(129));
-  try {
-    return tell(demo, await demo.run());
-  } catch (error) {
-    // What fails while everything is being ended is no news.
-    if (interrupted === undefined) console.error(error instanceof Error ? error.message : String(error));
-    return 1;
-  } finally {
-    await demo.end();
-    if (interrupted !== undefined) process.exit(interrupted);
-  }
-}
+const verdict = {
+  right:
+    "check       every record of both topics is as computed directly from the flights: none missing, none twice, all in order",
+  wrong: "check       FAILED",
+  indent: "  ",
+};
 
-function tell(demo: Demo, differences: readonly string[]): number {
-  for (const line of demo.report()) console.log(line);
-  if (differences.length === 0) {
-    console.log(
-      "check       every record of both topics is as computed directly from the flights: none missing, none twice, all in order",
-    );
-    return 0;
-  }
-  console.log(`check       FAILED, ${differences.length} differences from the direct computation:`);
-  for (const difference of differences.slice(0, 50)) console.log(`  ${difference}`);
-  return 1;
-}
-
-main().then((code) => process.exit(code));
+runDemo(new Demo(), verdict).then((code) => process.exit(code));
