@@ -1,7 +1,7 @@
 /** From when a record was due to be produced until a committed reader holds its result, at fixed rates. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Arrivals, OpenLoop, Schedule } from "./live";
-import { UsageSampler } from "./process-usage";
+import { threadSeconds, UsageSampler } from "./process-usage";
 import type { Report, Row } from "./report";
 import type { Stage, Topics } from "./stage";
 import { summarize } from "./statistics";
@@ -10,9 +10,16 @@ import { uniformKeys } from "./workload";
 export const latencyRates: readonly number[] = [500, 2_000];
 const keys = 10_000;
 const warmSeconds = 5;
-/** A broker that has just started compiles its transaction paths under the first load, on the cores that everybody shares. */
-const brokerWarmSeconds = 20;
-const brokerWarmPerSecond = 1_000;
+/**
+ * A JVM that has just started compiles its transaction paths under the first load, for minutes, on the cores that everybody shares; a broker
+ * that has been running does not. So it is loaded until its compilers take less of a core than this.
+ */
+const calmCompilers = 0.05;
+const warmSliceSeconds = 10;
+const warmSlicesMax = 18;
+const brokerWarmPerSecond = 2_000;
+/** As the kernel has their names, at most 15 letters of them. */
+const compilers = /^C[12] CompilerThre/;
 
 export interface LatencyLoad {
   readonly seconds: number;
@@ -27,7 +34,12 @@ export async function warmBroker(stage: Stage, seed: number): Promise<void> {
   await router.ready();
   const loop = new OpenLoop(stage, topics.input, uniformKeys(keys, seed), new Schedule());
   await loop.connect();
-  await loop.run(brokerWarmPerSecond, brokerWarmSeconds);
+  for (let slice = 1, share = 1; slice <= warmSlicesMax && share > calmCompilers; slice++) {
+    const before = threadSeconds(stage.broker.pid, compilers);
+    await loop.run(brokerWarmPerSecond, warmSliceSeconds);
+    share = (threadSeconds(stage.broker.pid, compilers) - before) / warmSliceSeconds;
+    console.log(`  ${slice * warmSliceSeconds} s: its compilers use ${Math.round(share * 100)} % of a core`);
+  }
   await Promise.all([loop.close(), router.end()]);
   await functions.end();
 }

@@ -1,17 +1,27 @@
 /** What processes take of the machine, read from /proc: CPU time of all their threads, and the most memory they had. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 /** Kernels count in ticks of 10 ms as seen from outside (sysconf(_SC_CLK_TCK) is 100 on every Linux that Node runs on). */
 const ticksPerSecond = 100;
 const everyMs = 50;
 
 /** undefined: it is gone; whoever waits for its work says so. */
-function cpuSeconds(pid: number): number | undefined {
+function cpuSeconds(pid: number | string): number | undefined {
   const stat = readProcess(pid, "stat");
   if (stat === undefined) return undefined;
   // The name in parentheses may hold blanks; utime and stime are fields 14 and 15, counted from 1.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
+
+/** CPU time of those threads of a process that have such a name. */
+export function threadSeconds(pid: number, name: RegExp): number {
+  let seconds = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const path = `${pid}/task/${thread}`;
+    if (name.test(readProcess(path, "comm") ?? "")) seconds += cpuSeconds(path) ?? 0;
+  }
+  return seconds;
 }
 
 /** VmHWM: the largest resident set so far. */
@@ -20,7 +30,7 @@ export function peakMegabytes(pid: number): number {
   return Number(line?.[1] ?? Number.NaN) / 1024;
 }
 
-function readProcess(pid: number, file: string): string | undefined {
+function readProcess(pid: number | string, file: string): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/${file}`, "utf8");
   } catch (error) {

@@ -12,6 +12,7 @@ import type { EngineOptions, ModuleSpecification } from "./config/specification"
 import { Delivery } from "./delivery";
 import type { Effects } from "./effect";
 import { Outbox } from "./egress/outbox";
+import { Pace } from "./egress/pace";
 import { Topics } from "./egress/topics";
 import type { AssignedInput, Event } from "./event";
 import { argumentTypename, argumentValue, jsonTextAt } from "./functions/argument";
@@ -77,12 +78,6 @@ export type LifePhase = "restoring" | "running" | "retiring";
 /** Offsets for lag tools are noted this often at most. */
 const NOTE_PROGRESS_MS = 2_000;
 const LOCATE_AGAIN_MS = 250;
-/**
- * A unit this large says that records flow faster than units commit. The next one then waits a little for more: a transaction costs the
- * broker and us the same, however much is in it, and who reads the results waits for the records in front of theirs anyway.
- */
-const FLOWING_RECORDS = 1_000;
-const FLOWING_LINGER_MS = 5;
 
 export class Life {
   phase: LifePhase = "restoring";
@@ -101,17 +96,16 @@ export class Life {
   /** Actors in dual mode; undefined where the configuration has none. */
   readonly dual: DualMode | undefined;
   readonly #timers = new Timers<Wake>();
-  readonly #options: EngineOptions;
   readonly #book: MeasureBook;
   /** Good replies that wait for a topic to be described; they keep their slots. */
   #parked: { invocation: Invocation; reply: Reply }[] = [];
-  #unitAwaited = false;
+  readonly #pace: Pace;
   #notedMs = 0;
 
   constructor(private readonly heritage: Heritage) {
     const { options, module, random, book } = heritage;
-    this.#options = options;
     this.#book = book;
+    this.#pace = new Pace(options.unitLingerMs);
     book.clearGauges();
     const applications = new Applications(module, options, random, book, heritage.policies);
     this.intake = new Intake(module, options, applications, book, heritage.inputs);
@@ -207,9 +201,7 @@ export class Life {
   settle(now: number, effects: Effects): void {
     if (this.phase === "restoring") return;
     if (this.phase === "running") for (const endpoint of this.router.endpoints) this.#fill(endpoint, now, effects);
-    if (this.outbox.full && !this.outbox.committing) this.closeUnit(now, effects); // A full unit does not linger.
-    // Even without linger the unit waits for the timer: what else has already happened joins it.
-    if (this.outbox.dirty && !this.#unitAwaited && !this.outbox.committing) this.#awaitUnit(now + this.#options.unitLingerMs);
+    if (this.outbox.dirty && !this.outbox.committing) this.#awaitUnit(now, effects);
     this.#admission.bound(this.#unitBlocked, effects);
     this.dual?.settle(effects);
   }
@@ -331,7 +323,7 @@ export class Life {
     this.#delivery.apply(invocation, checked, this.store, now);
     if (invocation.mailbox.memory.lane === 0) this.#awaitExpiry(invocation.mailbox.memory); // A part's values expire when it is merged.
     const last = reply.sends.length === 0 && reply.delayed.length === 0;
-    if (last) for (const message of invocation.batch) if (message.blame) this.outbox.output(message);
+    if (last) for (const message of invocation.batch) if (message.blame) this.outbox.output(message, now);
     this.#completion.finish(invocation.batch, effects);
     invocation.worker.inFlight--;
     this.router.finished(invocation.mailbox, invocation.batch, serviceMs, now);
@@ -365,16 +357,17 @@ export class Life {
     for (const { invocation, reply } of parked) this.#deliver(now, invocation, reply, effects);
   }
 
-  #awaitUnit(atMs: number): void {
-    this.#unitAwaited = true;
-    this.#timers.add(atMs, { kind: "unit" });
+  #awaitUnit(now: number, effects: Effects): void {
+    if (this.outbox.full) return this.closeUnit(now, effects);
+    // Even without a pause the unit waits for the timer: what else has already happened joins it.
+    if (this.#pace.decide(now, this.outbox.dueMs)) this.#timers.add(this.#pace.closesAtMs, { kind: "unit" });
   }
 
   /** L1. */
   closeUnit(now: number, effects: Effects): void {
-    this.#unitAwaited = false;
     if (!this.outbox.dirty || this.outbox.committing || this.phase === "restoring") return;
     const unit = this.outbox.close(now);
+    this.#pace.closed();
     effects.push({ kind: "commit_unit", unit: unit.id, outside: unit.outside, inside: unit.inside });
   }
 
@@ -396,10 +389,7 @@ export class Life {
     for (const message of unit.outputs) this.router.judge(message, now);
     for (const { input, low } of unit.lows) input.committedLow = low;
     if (now - this.#notedMs >= NOTE_PROGRESS_MS) this.noteProgress(now, effects);
-    const lingerMs =
-      unit.records < FLOWING_RECORDS ? this.#options.unitLingerMs : Math.max(FLOWING_LINGER_MS, this.#options.unitLingerMs);
-    if (lingerMs === 0 || this.phase === "retiring") this.closeUnit(now, effects);
-    else if (this.outbox.dirty) this.#awaitUnit(now + lingerMs);
+    if (this.#pace.committed(unit, now) || this.phase === "retiring") this.closeUnit(now, effects);
     return true;
   }
 
@@ -422,7 +412,8 @@ export class Life {
   #wake(now: number, wake: Wake, effects: Effects): void {
     switch (wake.kind) {
       case "unit":
-        return this.closeUnit(now, effects);
+        if (now >= this.#pace.closesAtMs) this.closeUnit(now, effects); // Another one has been closed meanwhile.
+        return;
       case "rested":
         return this.router.rested(wake.mailbox, now);
       case "worker":

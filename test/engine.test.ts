@@ -2,7 +2,7 @@ import type { Effect, EffectKind } from "../src/effect";
 import type { Event, EventKind } from "../src/event";
 import type { TenurePhase } from "../src/scaling/tenure";
 import { EngineDriver } from "./support/engine-driver";
-import { endpointSpecification, HOME, sourceSpecification } from "./support/module";
+import { applicationSpecification, endpointSpecification, HOME, sourceSpecification } from "./support/module";
 import { type DelayedFields, type ReplyFields, typedValue } from "./support/statefun-proto";
 
 // ── each phase × each event ────────────────────────────────────────────────────────────────────────────────────────────
@@ -535,6 +535,33 @@ describe("units", () => {
     driver.advance(49);
     expect(driver.committing).toBeUndefined();
     driver.advance(1);
+    expect(driver.committing).toBeDefined();
+  });
+
+  it("wait where records wait anyway, but not past what is due", () => {
+    const applications = [applicationSpecification({ slo: { latencyMs: 1_000, percentile: 99, from: "arrival", windowMs: 0 } })];
+    const driver = EngineDriver.running({ module: { applications } });
+    driver.receive(driver.onlyInput, ["a", "1"], ["b", "1"], ["c", "1"], ["d", "1"]);
+    driver.commitAll();
+    const finish = (id: string) => driver.reply({}, id);
+    driver.advance(520);
+    finish("a");
+    driver.advance(0);
+    finish("b");
+    driver.commit();
+    driver.advance(49);
+    expect(driver.committing).toBeUndefined();
+    driver.advance(1);
+    expect(driver.committing).toBeDefined();
+    driver.commit();
+    driver.advance(390);
+    finish("c");
+    driver.advance(0);
+    finish("d"); // Due in 40 ms, and a commit may take 5.
+    driver.commit();
+    driver.advance(34);
+    expect(driver.committing).toBeUndefined();
+    driver.advance(2);
     expect(driver.committing).toBeDefined();
   });
 

@@ -23,7 +23,7 @@ export interface BrokerOptions {
   readonly fresh?: boolean;
   /** Default: `broker-<port>` in the cache directory. */
   readonly directory?: string;
-  /** Java's -Xmx; default DIRIGO_BROKER_HEAP, then 1g. */
+  /** Java's -Xms and -Xmx; default DIRIGO_BROKER_HEAP, then 1g. */
   readonly heap?: string;
   /** Told what happens, a line at a time. */
   readonly say?: (line: string) => void;

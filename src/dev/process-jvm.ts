@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { clusterId, javaMajor, jvmSettings, loggingProperties, properties } from "./broker-settings";
+import { clusterId, javaMajor, jvmFlags, jvmSettings, loggingProperties, properties } from "./broker-settings";
 import type { JvmState } from "./fs-broker-state";
 import { jarDirectory } from "./fs-jars";
 import { freePort } from "./kafka-probe";
@@ -28,7 +28,7 @@ export async function startJvm(directory: string, port: number, heap: string): P
   if (!existsSync(join(files.data, "meta.properties"))) await format(files.server);
   const log = openSync(files.log, "a");
   try {
-    const args = [`-Xmx${heap}`, `-Dlog4j2.configurationFile=${files.logging}`, ...main("kafka.Kafka"), files.server];
+    const args = [...jvmFlags(heap), `-Dlog4j2.configurationFile=${files.logging}`, ...main("kafka.Kafka"), files.server];
     const child = spawn(java(), args, { detached: true, stdio: ["ignore", log, log], cwd: directory, env: process.env });
     await new Promise((resolve, reject) => child.once("spawn", resolve).once("error", reject));
     child.unref();

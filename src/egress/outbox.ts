@@ -65,6 +65,8 @@ interface Tombstone {
 
 export class Outbox {
   committing: Unit | undefined;
+  /** The earliest deadline of the open unit's outputs that can still be met. */
+  dueMs = Number.POSITIVE_INFINITY;
   #memories: Memory[] = [];
   #sent: Message[] = [];
   #delayed: Delayed[] = [];
@@ -149,8 +151,9 @@ export class Outbox {
   }
 
   /** A message whose handling sent no further one. */
-  output(message: Message): void {
+  output(message: Message, now: number): void {
     this.#outputs.push(message);
+    if (message.deadlineMs > now && message.deadlineMs < this.dueMs) this.dueMs = message.deadlineMs;
   }
 
   sent(message: Message): void {
@@ -240,6 +243,7 @@ export class Outbox {
     this.#records = 0;
     this.#bytes = 0;
     this.#dirty = false;
+    this.dueMs = Number.POSITIVE_INFINITY;
   }
 
   #writeState(out: OutputRecord[]): void {

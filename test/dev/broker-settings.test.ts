@@ -62,7 +62,7 @@ describe("the Docker path", () => {
     expect(after("--volume")).toEqual(["dirigo-broker-x:/var/lib/kafka/data"]);
     expect(after("--env")).toEqual(
       expect.arrayContaining([
-        "KAFKA_HEAP_OPTS=-Xmx1g",
+        "KAFKA_HEAP_OPTS=-Xms1g -Xmx1g",
         "CLUSTER_ID=abc",
         "KAFKA_LISTENERS=PLAINTEXT://0.0.0.0:19092,CONTROLLER://0.0.0.0:9093",
         "KAFKA_ADVERTISED_LISTENERS=PLAINTEXT://127.0.0.1:19092",

@@ -250,12 +250,12 @@ export class EngineDriver {
     this.apply({ kind: "unit_failed", unit: unit.unit, failure, reason });
   }
 
-  /** Commits until nothing is left to commit. */
+  /** Commits until nothing is left to commit, also what waits a little behind the unit before (egress/pace.ts). */
   commitAll(): void {
-    this.advance(0);
-    while (this.committing) {
+    for (;;) {
+      this.advance(this.timerAtMs <= this.now + 50 ? Math.max(0, this.timerAtMs - this.now) : 0);
+      if (!this.committing) return;
       this.commit();
-      this.advance(0);
     }
   }
 
