@@ -44,6 +44,9 @@ const COMMON: Settings = {
   // After a kill -9 the controller waits for the former incarnation's session (9 s by default) before it lets the broker in.
   "broker.session.timeout.ms": "3000",
   "broker.heartbeat.interval.ms": "500",
+  // It shares the machine with everything it serves: 8 and 3 threads (the defaults) would crowd the others out of a few cores.
+  "num.io.threads": "3",
+  "num.network.threads": "2",
   "log.cleaner.enable": "true",
   "log.cleaner.dedupe.buffer.size": String(32 * MIB),
   // Topics may raise max.message.bytes: a record of 64 MiB must fit into a request with room to spare.
