@@ -54,17 +54,32 @@ export class ByteWriter {
     return this;
   }
 
-  /** Flexible versions: length + 1 as an unsigned varint. Strings here are transactional ids, far below 16 KiB. */
+  /** Seven bits a byte, the lowest first. */
+  uvarint(value: number): this {
+    this.reserve(5);
+    let rest = value;
+    while (rest > 0x7f) {
+      this.buffer[this.at++] = (rest & 0x7f) | 0x80;
+      rest >>>= 7;
+    }
+    this.buffer[this.at++] = rest;
+    return this;
+  }
+
+  /** The same in four bytes whatever the value, below 2^28: a length that is filled in afterwards. Leaves `at` behind it. */
+  wideUvarint(at: number, value: number): this {
+    this.at = at;
+    this.reserve(4);
+    for (let shift = 0; shift < 21; shift += 7) this.buffer[this.at++] = ((value >>> shift) & 0x7f) | 0x80;
+    this.buffer[this.at++] = (value >>> 21) & 0x7f;
+    return this;
+  }
+
+  /** Flexible versions: length + 1 as an unsigned varint. */
   compactString(value: string | null): this {
     if (value === null) return this.int8(0);
     const length = Buffer.byteLength(value);
-    let size = length + 1;
-    this.reserve(5 + length);
-    while (size > 0x7f) {
-      this.buffer[this.at++] = (size & 0x7f) | 0x80;
-      size >>>= 7;
-    }
-    this.buffer[this.at++] = size;
+    this.uvarint(length + 1).reserve(length);
     this.buffer.write(value, this.at, length);
     this.at += length;
     return this;
@@ -116,13 +131,26 @@ export class ByteReader {
     return this.#text(this.int16());
   }
 
-  /** Flexible versions: length + 1 as an unsigned varint. */
-  compactString(): string {
-    let length = 0;
+  uvarint(): number {
+    let value = 0;
     for (let shift = 0; ; shift += 7) {
       const byte = this.buffer.readUInt8(this.at++);
-      length |= (byte & 0x7f) << shift;
-      if (byte < 0x80) return this.#text(length - 1);
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return value;
+    }
+  }
+
+  /** Flexible versions: length + 1 as an unsigned varint; 0 is null. */
+  compactString(): string {
+    return this.#text(this.uvarint() - 1);
+  }
+
+  /** The optional fields at the end of a flexible structure: [tag size bytes]. */
+  skipTags(): void {
+    for (let tags = this.uvarint(); tags > 0; tags--) {
+      this.uvarint();
+      const size = this.uvarint();
+      this.at += size;
     }
   }
 

@@ -6,6 +6,8 @@
  * R2: while paused nothing is delivered; one answer at most is fetched ahead, held, and delivered on resume. An answer is delivered in
  *     slices: what is left when somebody pauses in between is held, too.
  * R3: after `stop` nothing is delivered.
+ * R4: behind an answer of few records the next fetch of that broker keeps its distance. Where records come one by one, a fetch for each
+ *     costs the broker and us more than what is done with them. (A record that comes while a poll waits is not held up by it.)
  */
 import type { InputRecord } from "../model/record";
 import type { Log } from "../observe/log";
@@ -74,6 +76,9 @@ const complainMs = 5_000;
 const sliceRecordsMax = 512;
 /** Others may have transactions of a minute (those of a checkpoint). */
 const heldMsDefault = 120_000;
+/** R4. */
+const fewRecords = 32;
+const distanceMs = 2;
 /** One answer's work is cut into turns of about this, so that heartbeats and replies come in between. */
 const turnMs = 10;
 
@@ -227,8 +232,11 @@ export class Fetcher {
       const first = turn++ % readers.length;
       const asked = first === 0 ? readers : [...readers.slice(first), ...readers.slice(0, first)];
       try {
-        await this.#fetch(node, asked);
+        const startedMs = performance.now();
+        const records = await this.#fetch(node, asked);
         waitMs = retryFirstMs;
+        const leftMs = startedMs + distanceMs - performance.now();
+        if (records > 0 && records < fewRecords && leftMs > 0) await pause(leftMs);
       } catch (error) {
         this.#complain(`fetching from broker ${node} of ${this.link.specification.name}`, error);
         if (isConnectionLost(error)) this.link.renew();
@@ -242,7 +250,8 @@ export class Fetcher {
     this.#wake();
   }
 
-  async #fetch(node: number, readers: readonly Reader[]): Promise<void> {
+  /** How many records were delivered or are held; of a large answer perhaps fewer. */
+  async #fetch(node: number, readers: readonly Reader[]): Promise<number> {
     const broker = await this.link.broker(node);
     const positions = readers.map(({ options, nextOffset }) => ({
       topic: options.topic,
@@ -255,18 +264,20 @@ export class Fetcher {
     this.lastAnswerMs = Date.now();
     const index = new Map(answers.map((answer) => [`${answer.partition} ${answer.topic}`, answer]));
     let startedMs = performance.now();
+    let records = 0;
     for (let i = 0; i < readers.length; i++) {
       const reader = readers[i] as Reader;
       const answer = index.get(`${reader.options.partition} ${reader.options.topic}`);
       // R1: somebody may have stopped it meanwhile; a stopped reader is never started again.
       if (answer === undefined || reader.stopped) continue;
       if (answer.errorCode !== 0) this.#refused(reader, answer.errorCode);
-      else this.#answered(reader, answer, i === 0, sentMs);
+      else records += this.#answered(reader, answer, i === 0, sentMs);
       if (performance.now() - startedMs > turnMs) {
         await new Promise<void>((resolve) => setImmediate(resolve));
         startedMs = performance.now();
       }
     }
+    return records;
   }
 
   #limitsNow(): FetchLimits {
@@ -274,20 +285,22 @@ export class Fetcher {
     return flowing && this.limits.waitMs > flowingWaitMs ? { ...this.limits, waitMs: flowingWaitMs } : this.limits;
   }
 
-  #answered(reader: Reader, answer: FetchedPartition, first: boolean, sentMs: number): void {
+  /** How many records its first slice has. */
+  #answered(reader: Reader, answer: FetchedPartition, first: boolean, sentMs: number): number {
     const rest = answer.from(reader.nextOffset);
     const slice = this.#decode(reader, rest);
     if (slice === undefined) {
-      if (reader.busy) return; // It could not be read.
+      if (reader.busy) return 0; // It could not be read.
       if (!this.limits.readUncommitted && answer.highWatermark > reader.nextOffset) this.#tellHeld(reader, answer);
       if (first && answer.lastStableOffset > reader.nextOffset) reader.options.nothingBefore?.(answer.lastStableOffset);
       if (answer.highWatermark <= reader.nextOffset) reader.options.nothingBehind?.(reader.nextOffset, sentMs);
-      return;
+      return 0;
     }
     this.#flowingMs = this.lastAnswerMs;
     reader.openSinceMs = undefined;
     reader.held = { slice, rest };
     this.#release(reader);
+    return slice.records.length;
   }
 
   /** There is more in the log, but an open transaction is in front of it: whose it is, only people can find out. */

@@ -9,6 +9,7 @@ import type { Log } from "../observe/log";
 import { kafkajsConfig } from "./client-config";
 import { createCluster, errorType, type KafkajsBroker, type KafkajsCluster, protocolError } from "./kafkajs-internals";
 import type { TopicPartition } from "./requests";
+import { knowsTransactions2, transactionVersionRequest } from "./transaction-requests";
 
 const coordinatorKinds = { group: 0, transaction: 1 };
 /** `LEADER_NOT_AVAILABLE`. */
@@ -22,6 +23,7 @@ export class Link {
   #connecting: Promise<KafkajsCluster> | undefined;
   readonly #coordinators = new Map<string, KafkajsBroker>();
   readonly #topics = new Set<string>();
+  #transactionVersion: number | undefined;
   #closed = false;
 
   constructor(
@@ -96,6 +98,14 @@ export class Link {
     return broker;
   }
 
+  /** The cluster's `transaction.version`: 0 or 1, where clients add partitions, or 2. Asked once per connection. */
+  async transactionVersion(broker: KafkajsBroker): Promise<number> {
+    if (this.#transactionVersion !== undefined) return this.#transactionVersion;
+    const version = knowsTransactions2(broker) ? await broker.connectionPool.send(transactionVersionRequest()) : 0;
+    this.#transactionVersion = version;
+    return version;
+  }
+
   forgetCoordinators(): void {
     this.#coordinators.clear();
   }
@@ -106,6 +116,7 @@ export class Link {
     this.#cluster = undefined;
     this.#coordinators.clear();
     this.#topics.clear();
+    this.#transactionVersion = undefined;
     this.generation++;
     if (old !== undefined) void dispose(old);
   }

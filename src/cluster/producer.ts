@@ -18,19 +18,19 @@
  * producer id closes them, whatever transaction it belongs to, and decides for them: so an empty transaction of the same end goes first.
  */
 import type { OutputRecord, TopicBatch } from "../model/record";
-import { ByteWriter } from "./bytes";
 import { errorText, errorType, type KafkajsBroker, protocolError } from "./kafkajs-internals";
 import { isConnectionLost, type Link, pause } from "./link";
-import { batchOverheadBytes, recordBytesMax, writeRecordBatch } from "./record-batch-encoder";
+import { type ProducedBatch, produceRequest } from "./produce-request";
+import { batchOverheadBytes, recordBytesMax } from "./record-batch-encoder";
+import type { TopicPartition } from "./requests";
 import {
   addPartitionsToTxnRequest,
-  byTopic,
   endTxnRequest,
   initProducerIdRequest,
   type PartitionError,
-  produceRequest,
-  type TopicPartition,
-} from "./requests";
+  type ProducerEpoch,
+  type ProducerIdentity,
+} from "./transaction-requests";
 
 export type Refusal = "fenced" | "indefinite" | "aborted";
 
@@ -55,12 +55,8 @@ export interface PartitionRecords extends TopicPartition {
 
 export type TransactionEnd = "commit" | "abort";
 
-interface Chunk {
+interface Chunk extends ProducedBatch {
   readonly source: PartitionRecords;
-  readonly from: number;
-  readonly to: number;
-  readonly sequence: number;
-  readonly bytes: number;
 }
 
 /** One request carries about this much: larger ones only delay the first byte and grow buffers. A single larger record goes alone. */
@@ -70,7 +66,6 @@ const retryMaxMs = 200;
 /** Brokers may not have heard of a new topic yet; one that was deleted will not come back. */
 const unknownTopicMs = 5_000;
 const sequenceEnd = 2147483648;
-const acksAll = -1;
 const networkException = 13;
 
 const retriable = new Set([
@@ -126,9 +121,11 @@ export class Producer {
   /** From `begin` until the outcome is known. */
   #busy = false;
   #sealing: Promise<void> | undefined;
-  #identity: { readonly producerId: number; readonly producerEpoch: number } | undefined;
+  #identity: ProducerEpoch | undefined;
   #sequences = new Map<string, number>();
   #closed = false;
+  /** Of the open transaction: its kind is version 2 (transaction-requests.ts). */
+  #raising = false;
 
   constructor(
     readonly link: Link,
@@ -162,13 +159,14 @@ export class Producer {
     });
   }
 
-  /** Announces the partitions of a transaction, all at once. */
+  /** Announces the partitions of a transaction, all at once; in transactions of version 2 writing does it. */
   async begin(partitions: readonly TopicPartition[]): Promise<void> {
     this.#busy = true;
     await this.#sealing;
     await this.#retry(Date.now() + this.budgetMs, async () => {
       await this.#sealLast();
-      await this.#announce(partitions);
+      this.#raising = (await this.link.transactionVersion(await this.#coordinator())) >= 2;
+      if (!this.#raising) await this.#announce(partitions);
       const topicPartitions = partitions.map(({ topic, partition }) => ({ topic, partition }));
       this.#last = { partitions: topicPartitions, end: undefined, generation: this.link.generation };
     });
@@ -200,18 +198,27 @@ export class Producer {
   }
 
   async #sealNow(partitions: readonly TopicPartition[], end: TransactionEnd): Promise<readonly TopicPartition[]> {
+    this.#raising = (await this.link.transactionVersion(await this.#coordinator())) >= 2;
     const refused = await this.#refusals(partitions);
     const absent = refused.filter(({ errorCode }) => isAbsent(errorCode));
     const rest = without(partitions, absent);
     if (rest.length === 0) return absent;
     if (refused.length > 0) await this.#announce(rest);
-    const errorCode = await this.#sendEnd(await this.#coordinator(), end);
-    if (errorCode !== 0) throw protocolError(errorCode);
+    this.#goOn(await this.#sendEnd(await this.#coordinator(), end));
     return absent;
   }
 
-  #sendEnd(coordinator: KafkajsBroker, end: TransactionEnd): Promise<number> {
-    return coordinator.connectionPool.send(endTxnRequest(this.#transactional(), this.#opened(), end === "commit"));
+  #sendEnd(coordinator: KafkajsBroker, end: TransactionEnd): Promise<ProducerIdentity> {
+    const request = endTxnRequest(this.#transactional(), this.#opened(), end === "commit", this.#raising);
+    return coordinator.connectionPool.send(request);
+  }
+
+  /** In version 2 each transaction has an epoch of its own, and after the last one of a producer id another id. */
+  #goOn({ errorCode, producerId, producerEpoch }: ProducerIdentity): void {
+    if (errorCode !== 0) throw protocolError(errorCode);
+    if (!this.#raising) return;
+    this.#identity = { producerId, producerEpoch };
+    this.#sequences.clear();
   }
 
   /** P3, between transactions; while one is under way it is left to its end. */
@@ -272,7 +279,9 @@ export class Producer {
       }
       if (to === source.sent) continue;
       requestBytes += bytes;
-      chunks.push({ source, from: source.sent, to, sequence: this.#takeSequence(source, to - source.sent), bytes });
+      const { topic, partition, records, sent } = source;
+      const sequence = this.#takeSequence(source, to - sent);
+      chunks.push({ source, topic, partition, records, from: sent, to, sequence, bytes });
     }
     return chunks;
   }
@@ -306,10 +315,17 @@ export class Producer {
 
   async #produce(node: number, chunks: readonly Chunk[]): Promise<void> {
     const broker = await this.link.broker(node);
-    const answers = await broker.connectionPool.send(produceRequest(this.#encode(chunks)));
+    const answers = await broker.connectionPool.send(
+      produceRequest(chunks, {
+        transactionalId: this.transactionalId ?? null,
+        producer: { ...this.#opened(), transactional: this.transactionalId !== undefined },
+        adding: this.#raising,
+        timeoutMs: this.link.specification.requestTimeoutMs ?? 30_000,
+      }),
+    );
     let fault: number | undefined;
     for (const answer of answers) {
-      const chunk = chunks.find(({ source }) => source.partition === answer.partition && source.topic === answer.topic);
+      const chunk = chunks.find(({ topic, partition }) => partition === answer.partition && topic === answer.topic);
       if (chunk === undefined) continue;
       const type = answer.errorCode === 0 ? undefined : protocolError(answer.errorCode).type;
       // Our first try had landed and only its answer was lost.
@@ -323,44 +339,20 @@ export class Producer {
     if (fault !== undefined) throw protocolError(fault);
   }
 
-  #encode(chunks: readonly Chunk[]): ByteWriter {
-    const identity = this.#opened();
-    const producer = { ...identity, transactional: this.transactionalId !== undefined };
-    const nowMs = Date.now();
-    const writer = new ByteWriter(256 + chunks.reduce((sum, { bytes, source }) => sum + bytes + 16 + source.topic.length * 3, 0));
-    writer
-      .string(this.transactionalId ?? null)
-      .int16(acksAll)
-      .int32(this.link.specification.requestTimeoutMs ?? 30_000);
-    const topics = byTopic(chunks.map((chunk) => ({ topic: chunk.source.topic, partition: chunk.source.partition, chunk })));
-    writer.int32(topics.size);
-    for (const [topic, entries] of topics) {
-      writer.string(topic).int32(entries.length);
-      for (const { chunk } of entries) {
-        writer.int32(chunk.source.partition).int32(0);
-        writer.reserve(chunk.bytes);
-        const start = writer.at;
-        writeRecordBatch(writer, chunk.source.records, chunk.from, chunk.to, producer, chunk.sequence, nowMs);
-        writer.buffer.writeInt32BE(writer.at - start, start - 4);
-      }
-    }
-    return writer;
-  }
-
   /** After this the transaction is visible; `indefinite` when the broker's answer could not be had. */
   async commit(): Promise<void> {
     let unanswered = false;
     try {
       await this.#retry(Date.now() + this.budgetMs, async () => {
         const broker = await this.#coordinator();
-        let errorCode: number;
+        let answer: ProducerIdentity;
         try {
-          errorCode = await this.#sendEnd(broker, "commit");
+          answer = await this.#sendEnd(broker, "commit");
         } catch (error) {
           unanswered = true;
           throw error;
         }
-        if (errorCode !== 0) throw protocolError(errorCode);
+        this.#goOn(answer);
       });
     } catch (error) {
       const failure = unanswered ? "indefinite" : failureOf(error);
@@ -380,7 +372,7 @@ export class Producer {
     return this.transactionalId;
   }
 
-  #opened(): { readonly producerId: number; readonly producerEpoch: number } {
+  #opened(): ProducerEpoch {
     if (this.#identity === undefined) throw new Error("this producer is not initialised");
     return this.#identity;
   }

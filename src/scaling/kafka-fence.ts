@@ -14,8 +14,9 @@ import { errorText, protocolError } from "../cluster/kafkajs-internals";
 import type { Link } from "../cluster/link";
 import { heldPartitions, persistently } from "../cluster/offsets";
 import { Producer, type TransactionEnd } from "../cluster/producer";
-import { describeTransactionRequest, describeTransactionsKey, type TopicPartition } from "../cluster/requests";
+import type { TopicPartition } from "../cluster/requests";
 import { stateTopic } from "../cluster/topics";
+import { describeTransactionRequest, describeTransactionsKey } from "../cluster/transaction-requests";
 import type { Log } from "../observe/log";
 
 /** A fenced producer's open transaction is aborted within milliseconds; beyond this the engine tries again. */

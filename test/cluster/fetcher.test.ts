@@ -19,6 +19,9 @@ class FakeCluster {
   end = 10;
   answerRecords = 2;
   fetches = 0;
+  readonly fetchedMs: number[] = [];
+  /** Answers without any delay. */
+  quick = false;
   refreshes = 0;
   lost = 0;
   /** Answers wait for this. */
@@ -48,8 +51,12 @@ class FakeCluster {
 
   async #answer(node: number, { request }: { request: { encode(): Promise<{ buffer: Buffer }> } }): Promise<FetchedPartition[]> {
     this.fetches++;
+    this.fetchedMs.push(performance.now());
     const asked = positions((await request.encode()).buffer);
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    await new Promise<void>((resolve) => {
+      if (this.quick) setImmediate(resolve);
+      else setTimeout(resolve, 2);
+    });
     if (this.gate) {
       this.gated++;
       await this.gate;
@@ -256,4 +263,21 @@ test("R2: an answer is delivered in slices; whoever pauses in between gets the r
   expect(seen).toEqual(upTo(cluster.end));
   expect(sizes.length).toBeGreaterThan(5);
   expect(reader.nextOffset).toBe(cluster.end);
+});
+
+test("R4: few records are followed by a fetch at a distance, many at once", async () => {
+  cluster.quick = true;
+  const distances = async (answerRecords: number): Promise<number[]> => {
+    cluster.end = answerRecords * 20;
+    cluster.answerRecords = answerRecords;
+    cluster.fetchedMs.length = 0;
+    const { reader, seen } = read(1);
+    await waitFor(() => seen.length === cluster.end, "all to be read");
+    fetcher.stop(reader);
+    const times = cluster.fetchedMs.slice(0, 20);
+    return times.slice(1).map((atMs, index) => atMs - (times[index] as number));
+  };
+  // Timers may be early by a part of a millisecond.
+  expect(Math.min(...(await distances(3)))).toBeGreaterThan(1);
+  expect(Math.min(...(await distances(50)))).toBeLessThan(1);
 });

@@ -22,14 +22,21 @@ function pauseAfter(pace: Pace, unit: Unit, commitMs = 3): number {
 
 describe("the pause between two units", () => {
   test.each([
-    ["T1: young records, none", [5, 20], 1, 0],
-    ["T1: one young record among old ones, none", [5, 3_000], 1, 0],
+    ["T1: young records, as long as it took", [5, 20], 1, 3],
+    ["T1: one young record among old ones, the same", [5, 3_000], 1, 3],
+    ["T1: few enough records, the same", [5], 999, 3],
+    ["T1, T2: a little older than young, the longer of the two", [60, 3_000], 1, 4],
     ["T2: old records, a tenth of what the youngest is older than young", [220, 3_000], 1, 20],
     ["T2: very old ones, no more than 50 ms", [9_000], 1, 50],
     ["T3: many records, a little in any case", [5], 1_000, 5],
     ["T2, T3: many old ones, the longer of the two", [220], 1_000, 20],
   ])("%s", (_, ages, records, expected) => {
     expect(pauseAfter(new Pace(0), unitOf(ages, records))).toBeCloseTo(expected);
+  });
+
+  it("T1: is no more than 10 ms after a unit that took long, and none after one that took no time", () => {
+    expect(pauseAfter(new Pace(0), unitOf([5]), 300)).toBe(10);
+    expect(pauseAfter(new Pace(0), unitOf([5]), 0)).toBe(0);
   });
 
   it("is the linger where that is longer", () => {
@@ -42,7 +49,7 @@ describe("the pause between two units", () => {
     pauseAfter(pace, unitOf([220]));
     expect(pauseAfter(pace, unitOf([]))).toBeCloseTo(20);
     pauseAfter(pace, unitOf([5]));
-    expect(pauseAfter(pace, unitOf([]))).toBe(0);
+    expect(pauseAfter(pace, unitOf([]))).toBe(3);
   });
 });
 

@@ -40,6 +40,13 @@ async function start(settings: AdapterSettings): Promise<TestAdapter> {
   return adapter;
 }
 
+/** A cluster whose clients add partitions to transactions themselves (src/cluster/transaction-requests.ts): brokers take both kinds. */
+class OldLink extends Link {
+  override async transactionVersion(): Promise<number> {
+    return 1;
+  }
+}
+
 /** Producer `n` writes to partition n of two topics: what a unit's state and its results are. */
 class Units {
   readonly #links: Link[] = [];
@@ -50,8 +57,8 @@ class Units {
   static async open(topics: readonly string[]): Promise<Units> {
     const units = new Units(topics);
     closing.push(() => units.close());
-    for (const _ of numbers) {
-      const link = new Link(clusterOf(own.bootstrap), () => {});
+    for (const number of numbers) {
+      const link = new (number % 2 === 0 ? Link : OldLink)(clusterOf(own.bootstrap), () => {});
       const producer = new Producer(link, uniqueName("unit"), budgetMs, budgetMs);
       await producer.open();
       units.#links.push(link);
