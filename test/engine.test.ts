@@ -496,7 +496,7 @@ describe("pauses", () => {
 // ── units ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 describe("units", () => {
-  it("close back to back: one at a time, the next as soon as the one before has landed", () => {
+  it("close one at a time, the next behind the one before and a pause", () => {
     const driver = EngineDriver.running();
     driver.commitAll();
     driver.receive(driver.onlyInput, ["a", "1"]);
@@ -506,6 +506,9 @@ describe("units", () => {
     driver.advance(1_000);
     expect(driver.committing?.unit).toBe(first);
     driver.commit();
+    driver.advance(9);
+    expect(driver.committing).toBeUndefined();
+    driver.advance(1);
     expect(driver.committing?.unit).toBe((first ?? 0) + 1);
     driver.commit();
     driver.advance(1_000);

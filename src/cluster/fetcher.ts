@@ -236,7 +236,7 @@ export class Fetcher {
         const records = await this.#fetch(node, asked);
         waitMs = retryFirstMs;
         const leftMs = startedMs + distanceMs - performance.now();
-        if (records > 0 && records < fewRecords && leftMs > 0) await pause(leftMs);
+        if (records > 0 && records < fewRecords && leftMs > 0) await pause(Math.ceil(leftMs));
       } catch (error) {
         this.#complain(`fetching from broker ${node} of ${this.link.specification.name}`, error);
         if (isConnectionLost(error)) this.link.renew();

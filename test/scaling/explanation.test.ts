@@ -183,7 +183,7 @@ describe("what an actor does and waits for", () => {
     expect(world.driver.engine.measures.dualTypes[0]?.stepMs.align.sum).toBe(1_500);
     world.driver.advance(100);
     expect(world.explain().waitsFor).toEqual([
-      "barrier 19, for 107 ms: nothing yet from ex/closing/closing/1, ex/closing/closing/2",
+      "barrier 19, for 115 ms: nothing yet from ex/closing/closing/1, ex/closing/closing/2",
     ]);
   });
 
