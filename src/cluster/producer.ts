@@ -122,7 +122,7 @@ export class Producer {
   #busy = false;
   #sealing: Promise<void> | undefined;
   #identity: ProducerEpoch | undefined;
-  #sequences = new Map<string, number>();
+  readonly #sequences = new Map<string, number>();
   #closed = false;
   /** Of the open transaction: its kind is version 2 (transaction-requests.ts). */
   #raising = false;
@@ -154,8 +154,7 @@ export class Producer {
       const request = initProducerIdRequest(this.transactionalId ?? null, this.transactionTimeoutMs, this.#identity);
       const answer = await broker.connectionPool.send(request);
       if (answer.errorCode !== 0) throw protocolError(answer.errorCode);
-      this.#identity = answer;
-      this.#sequences = new Map();
+      this.#goOn(answer);
     });
   }
 
@@ -165,11 +164,15 @@ export class Producer {
     await this.#sealing;
     await this.#retry(Date.now() + this.budgetMs, async () => {
       await this.#sealLast();
-      this.#raising = (await this.link.transactionVersion(await this.#coordinator())) >= 2;
+      await this.#chooseKind();
       if (!this.#raising) await this.#announce(partitions);
       const topicPartitions = partitions.map(({ topic, partition }) => ({ topic, partition }));
       this.#last = { partitions: topicPartitions, end: undefined, generation: this.link.generation };
     });
+  }
+
+  async #chooseKind(): Promise<void> {
+    this.#raising = (await this.link.transactionVersion(await this.#coordinator())) >= 2;
   }
 
   async #announce(partitions: readonly TopicPartition[]): Promise<void> {
@@ -198,25 +201,38 @@ export class Producer {
   }
 
   async #sealNow(partitions: readonly TopicPartition[], end: TransactionEnd): Promise<readonly TopicPartition[]> {
-    this.#raising = (await this.link.transactionVersion(await this.#coordinator())) >= 2;
+    await this.#chooseKind();
     const refused = await this.#refusals(partitions);
     const absent = refused.filter(({ errorCode }) => isAbsent(errorCode));
     const rest = without(partitions, absent);
     if (rest.length === 0) return absent;
     if (refused.length > 0) await this.#announce(rest);
-    this.#goOn(await this.#sendEnd(await this.#coordinator(), end));
+    await this.#end(end);
     return absent;
   }
 
-  #sendEnd(coordinator: KafkajsBroker, end: TransactionEnd): Promise<ProducerIdentity> {
-    const request = endTxnRequest(this.#transactional(), this.#opened(), end === "commit", this.#raising);
-    return coordinator.connectionPool.send(request);
+  /**
+   * Tried again by itself: once it is done the epoch may be another, which only this request, asked again, tells. `unanswered` is called
+   * when no answer came to a try.
+   */
+  async #end(end: TransactionEnd, unanswered?: () => void): Promise<void> {
+    await this.#retry(Date.now() + this.budgetMs, async () => {
+      const coordinator = await this.#coordinator();
+      const request = endTxnRequest(this.#transactional(), this.#opened(), end === "commit", this.#raising);
+      let answer: ProducerIdentity;
+      try {
+        answer = await coordinator.connectionPool.send(request);
+      } catch (error) {
+        unanswered?.();
+        throw error;
+      }
+      if (answer.errorCode !== 0) throw protocolError(answer.errorCode);
+      if (this.#raising) this.#goOn(answer);
+    });
   }
 
   /** In version 2 each transaction has an epoch of its own, and after the last one of a producer id another id. */
-  #goOn({ errorCode, producerId, producerEpoch }: ProducerIdentity): void {
-    if (errorCode !== 0) throw protocolError(errorCode);
-    if (!this.#raising) return;
+  #goOn({ producerId, producerEpoch }: ProducerEpoch): void {
     this.#identity = { producerId, producerEpoch };
     this.#sequences.clear();
   }
@@ -343,16 +359,8 @@ export class Producer {
   async commit(): Promise<void> {
     let unanswered = false;
     try {
-      await this.#retry(Date.now() + this.budgetMs, async () => {
-        const broker = await this.#coordinator();
-        let answer: ProducerIdentity;
-        try {
-          answer = await this.#sendEnd(broker, "commit");
-        } catch (error) {
-          unanswered = true;
-          throw error;
-        }
-        this.#goOn(answer);
+      await this.#end("commit", () => {
+        unanswered = true;
       });
     } catch (error) {
       const failure = unanswered ? "indefinite" : failureOf(error);

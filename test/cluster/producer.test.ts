@@ -82,7 +82,7 @@ class FakeBroker {
         if (code === 0) this.epoch++;
         return this.#identity(code);
       case addPartitions:
-        return [{ topic: "t", partition: 0, errorCode: code }];
+        return [{ topic: "t", partition: 0, errorCode: code === 0 ? this.#add(body) : code }];
       case produce:
         return [{ topic: "t", partition: 0, errorCode: code === 0 ? this.#append(body) : code, baseOffset: 0 }];
       case endTxn:
@@ -94,6 +94,13 @@ class FakeBroker {
 
   #identity(errorCode: number) {
     return { errorCode, producerId: this.producerId, producerEpoch: this.epoch };
+  }
+
+  #add(body: Buffer): number {
+    const reader = new ByteReader(body);
+    reader.string();
+    reader.int64();
+    return reader.int16() === this.epoch ? 0 : codes.invalidEpoch;
   }
 
   /** Version 2: an epoch for each transaction; who asks again with the last one is answered again. */
@@ -271,14 +278,19 @@ describe.each(versions)("in transactions of version %i", (version) => {
     await expect(land(other.producer)).rejects.toMatchObject({ failure: "indefinite" });
   });
 
-  test("P3: sealing is an empty transaction, and the next one goes on from it", async () => {
+  test.each([
+    ["done at once", []],
+    ["its answer lost", ["lost after"]],
+    ["refused for a moment, then its answer lost", [codes.concurrent, "lost after"]],
+  ] as const)("P3: sealing is an empty transaction, and the next one goes on from it: %s", async (_, faults) => {
     const { broker, producer } = await opened(version);
     await land(producer);
     broker.calls.length = 0;
+    broker.fail(endTxn, ...faults);
     expect(await producer.seal([{ topic: "t", partition: 0 }], "abort")).toEqual([]);
-    expect(broker.calls).toEqual(["AddPartitionsToTxn", "EndTxn"]);
+    const ends = faults.length + 1;
+    expect(broker.calls.filter((call) => call !== "renew")).toEqual(["AddPartitionsToTxn", ...Array(ends).fill("EndTxn")]);
     await land(producer);
-    expect(broker.committed).toBe(3);
     expect(broker.log.at(-1)).toEqual({
       sequence: version === 2 ? 0 : 3,
       count: 3,
