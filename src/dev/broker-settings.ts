@@ -69,8 +69,8 @@ function heapFlags(heap: string): readonly string[] {
 }
 
 /**
- * Heap and collector as Kafka's own start scripts set them (bin/kafka-run-class.sh), which the image runs and we do not. But for one:
- * what lives through a second collection is old. By default it is copied 15 times, which makes a pause of 15 ms of one of 12.
+ * Heap and collector as Kafka's own start scripts set them (bin/kafka-run-class.sh), which the image runs and we do not, but for one:
+ * what lives through a second collection is old. By default it is copied up to 15 times, and collections take 15 ms instead of 12.
  */
 export function jvmFlags(heap: string): readonly string[] {
   const collector = [
