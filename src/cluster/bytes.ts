@@ -66,15 +66,6 @@ export class ByteWriter {
     return this;
   }
 
-  /** The same in four bytes whatever the value, below 2^28: a length that is filled in afterwards. Leaves `at` behind it. */
-  wideUvarint(at: number, value: number): this {
-    this.at = at;
-    this.reserve(4);
-    for (let shift = 0; shift < 21; shift += 7) this.buffer[this.at++] = ((value >>> shift) & 0x7f) | 0x80;
-    this.buffer[this.at++] = (value >>> 21) & 0x7f;
-    return this;
-  }
-
   /** Flexible versions: length + 1 as an unsigned varint. */
   compactString(value: string | null): this {
     if (value === null) return this.int8(0);
@@ -95,6 +86,12 @@ export function writeInt64(buffer: Buffer, at: number, value: number): void {
   const upper = Math.floor(value / high);
   buffer.writeInt32BE(upper, at);
   buffer.writeUInt32BE(value - upper * high, at + 4);
+}
+
+/** An unsigned varint in four bytes whatever the value, below 2^28: a length that is filled in afterwards. */
+export function writeWideUvarint(buffer: Buffer, at: number, value: number): void {
+  for (let i = 0; i < 3; i++) buffer[at + i] = ((value >>> (7 * i)) & 0x7f) | 0x80;
+  buffer[at + 3] = (value >>> 21) & 0x7f;
 }
 
 export function readInt64(buffer: Buffer, at: number): number {

@@ -6,7 +6,7 @@
  *   Produce v12 => the same with compact lengths, and a tag section behind each partition, each topic and the whole
  */
 import type { OutputRecord } from "../model/record";
-import { type ByteReader, ByteWriter } from "./bytes";
+import { type ByteReader, ByteWriter, writeWideUvarint } from "./bytes";
 import type { RawRequest } from "./kafkajs-internals";
 import { type BatchProducer, writeRecordBatch } from "./record-batch-encoder";
 import { byTopic, raw, type TopicPartition } from "./requests";
@@ -72,11 +72,10 @@ function flexibleBody(writer: ByteWriter, batches: readonly ProducedBatch[], set
     writer.compactString(topic).uvarint(entries.length + 1);
     for (const batch of entries) {
       // How long the batch is, is known behind it: its length has a fixed number of bytes.
-      const lengthAt = writer.int32(batch.partition).at;
-      const start = writer.wideUvarint(lengthAt, 0).at;
+      writer.int32(batch.partition).int32(0);
+      const start = writer.at;
       writeRecords(writer, batch, settings.producer, nowMs);
-      const end = writer.at;
-      writer.wideUvarint(lengthAt, end - start + 1).at = end;
+      writeWideUvarint(writer.buffer, start - 4, writer.at - start + 1);
       writer.int8(0);
     }
     writer.int8(0);

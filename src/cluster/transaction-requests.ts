@@ -43,7 +43,7 @@ export function initProducerIdRequest(
     .int16(current?.producerEpoch ?? -1)
     .int8(0);
   return raw(initProducerIdKey, 3, "InitProducerId", writer, (reader) => {
-    reader.int8();
+    reader.skipTags();
     const clientSideThrottleTime = reader.int32();
     const body = { errorCode: reader.int16(), producerId: reader.int64(), producerEpoch: reader.int16() };
     return { clientSideThrottleTime, body };
@@ -117,7 +117,7 @@ export interface DescribedTransaction {
 export function describeTransactionRequest(transactionalId: string): RawRequest<DescribedTransaction> {
   const writer = new ByteWriter(64).int8(0).int8(2).compactString(transactionalId).int8(0);
   return raw(describeTransactionsKey, 0, "DescribeTransactions", writer, (reader) => {
-    reader.int8();
+    reader.skipTags();
     const clientSideThrottleTime = reader.int32();
     reader.int8();
     const errorCode = reader.int16();
